@@ -1,0 +1,1 @@
+//! Bounce methods, and what to do next with one instance: decisions only.

@@ -1,0 +1,1 @@
+//! The paasta command.

@@ -1,0 +1,223 @@
+//! A YAML or JSON document as data: every value knows where it was written.
+
+use std::fmt;
+use std::sync::Arc;
+
+/// Where a value was written. Values that nobody wrote (defaults) have none.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Position {
+    /// The file, as it is best shown to people.
+    pub file: Arc<str>,
+    /// From 1.
+    pub line: u32,
+    /// From 1, in characters.
+    pub column: u32,
+}
+
+impl fmt::Display for Position {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}:{}", self.file, self.line, self.column)
+    }
+}
+
+/// A value and where it was written. Two nodes are equal if their values are.
+#[derive(Clone)]
+pub struct Node {
+    /// The value.
+    pub value: Value,
+    /// Where it was written.
+    pub position: Option<Position>,
+}
+
+/// What a scalar, list or map came to, in Python's terms: `1` and `1.0` differ, `true` is not a string.
+#[derive(Clone, PartialEq)]
+pub enum Value {
+    /// `null`.
+    Null,
+    /// `true` or `false`.
+    Bool(bool),
+    /// An integer that fits.
+    Int(i64),
+    /// An integer that does not: its decimal digits, with a sign if negative.
+    BigInt(String),
+    /// A float.
+    Float(f64),
+    /// A text.
+    String(String),
+    /// A date or a point in time: the text that Python's `str()` gives.
+    Date(String),
+    /// A list.
+    List(Vec<Node>),
+    /// A map.
+    Map(Map),
+}
+
+/// A map in the order of its keys. Keys are scalars; most are texts.
+#[derive(Clone, Default, PartialEq)]
+pub struct Map {
+    entries: Vec<(Node, Node)>,
+}
+
+impl Node {
+    /// A value that nobody wrote.
+    pub fn new(value: Value) -> Self {
+        Self { value, position: None }
+    }
+
+    /// A text that nobody wrote.
+    pub fn text(value: impl Into<String>) -> Self {
+        Self::new(Value::String(value.into()))
+    }
+
+    /// `null` that nobody wrote.
+    pub fn null() -> Self {
+        Self::new(Value::Null)
+    }
+
+    /// The text, if it is one.
+    pub fn as_str(&self) -> Option<&str> {
+        match &self.value {
+            Value::String(text) => Some(text),
+            _ => None,
+        }
+    }
+
+    /// The list, if it is one.
+    pub fn as_list(&self) -> Option<&[Node]> {
+        match &self.value {
+            Value::List(list) => Some(list),
+            _ => None,
+        }
+    }
+
+    /// The map, if it is one.
+    pub fn as_map(&self) -> Option<&Map> {
+        match &self.value {
+            Value::Map(map) => Some(map),
+            _ => None,
+        }
+    }
+
+    /// Whether it is `null`.
+    pub fn is_null(&self) -> bool {
+        matches!(self.value, Value::Null)
+    }
+
+    /// Whether Python's `if` takes it: not null, false, zero, or empty.
+    pub fn is_truthy(&self) -> bool {
+        match &self.value {
+            Value::Null => false,
+            Value::Bool(b) => *b,
+            Value::Int(i) => *i != 0,
+            Value::BigInt(_) | Value::Date(_) => true,
+            Value::Float(f) => *f != 0.0,
+            Value::String(s) => !s.is_empty(),
+            Value::List(l) => !l.is_empty(),
+            Value::Map(m) => !m.is_empty(),
+        }
+    }
+
+    /// What it is, with its article, for messages: `a list`.
+    pub fn kind(&self) -> &'static str {
+        match &self.value {
+            Value::Null => "null",
+            Value::Bool(_) => "a boolean",
+            Value::Int(_) | Value::BigInt(_) => "an integer",
+            Value::Float(_) => "a float",
+            Value::String(_) => "a string",
+            Value::Date(_) => "a date",
+            Value::List(_) => "a list",
+            Value::Map(_) => "a map",
+        }
+    }
+}
+
+impl PartialEq for Node {
+    fn eq(&self, other: &Self) -> bool {
+        self.value == other.value
+    }
+}
+
+impl fmt::Debug for Node {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.value.fmt(f)
+    }
+}
+
+impl fmt::Debug for Value {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Value::Null => f.write_str("null"),
+            Value::Bool(b) => b.fmt(f),
+            Value::Int(i) => i.fmt(f),
+            Value::BigInt(digits) => f.write_str(digits),
+            Value::Float(x) => x.fmt(f),
+            Value::String(s) => s.fmt(f),
+            Value::Date(s) => write!(f, "date {s}"),
+            Value::List(list) => f.debug_list().entries(list).finish(),
+            Value::Map(map) => map.fmt(f),
+        }
+    }
+}
+
+impl fmt::Debug for Map {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_map().entries(self.entries.iter().map(|(k, v)| (k, v))).finish()
+    }
+}
+
+impl Map {
+    /// No keys.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// The value of a text key.
+    pub fn get(&self, key: &str) -> Option<&Node> {
+        self.entries.iter().find(|(k, _)| k.as_str() == Some(key)).map(|(_, v)| v)
+    }
+
+    /// The value of a text key, unless it is null.
+    pub fn get_set(&self, key: &str) -> Option<&Node> {
+        self.get(key).filter(|node| !node.is_null())
+    }
+
+    /// Sets a key: in its old place if it is there already, else at the end.
+    pub fn insert(&mut self, key: Node, value: Node) {
+        match self.entries.iter_mut().find(|(k, _)| *k == key) {
+            Some(entry) => entry.1 = value,
+            None => self.entries.push((key, value)),
+        }
+    }
+
+    /// Removes a text key and gives back its value.
+    pub fn remove(&mut self, key: &str) -> Option<Node> {
+        let index = self.entries.iter().position(|(k, _)| k.as_str() == Some(key))?;
+        Some(self.entries.remove(index).1)
+    }
+
+    /// Keys and values in order.
+    pub fn iter(&self) -> impl ExactSizeIterator<Item = (&Node, &Node)> {
+        self.entries.iter().map(|(k, v)| (k, v))
+    }
+
+    /// How many keys.
+    pub fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// Whether there is no key.
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+}
+
+impl FromIterator<(Node, Node)> for Map {
+    fn from_iter<I: IntoIterator<Item = (Node, Node)>>(entries: I) -> Self {
+        let mut map = Map::new();
+        for (key, value) in entries {
+            map.insert(key, value);
+        }
+        map
+    }
+}

@@ -1,0 +1,35 @@
+//! The words every other crate shares: names and ids, [`Timestamp`], task and app values, and the ports
+//! ([`Engine`], [`Locks`], [`Counts`], [`Clock`], [`LogSink`]) that two or more crates meet at.
+//!
+//! Nothing here does IO. Values are what an engine can tell about an instance ([`Sighting`]) and what it can
+//! be told to do ([`Action`]); what to do is decided in `paasta-bounce`, how an app looks on one engine is
+//! below the seam (`paasta-marathon`).
+//!
+//! ```
+//! use paasta_core::{AppId, InstanceId};
+//!
+//! let instance: InstanceId = "my_svc.can_ary".parse().expect("two parts");
+//! assert_eq!(instance.short_id(), "my--svc.can--ary");
+//! let app = AppId::new("/my--svc.can--ary.gitabc.configdef");
+//! assert!(app.belongs_to(&instance));
+//! ```
+
+mod action;
+mod engine;
+mod ids;
+mod names;
+mod ports;
+mod reading;
+mod sighting;
+mod time;
+
+pub use action::{Action, Applied, Kill};
+pub use engine::{Change, Engine, EngineError, Homes, LogStream, LogTail, Rendered, TaskLog};
+pub use ids::{AppId, HomeId, InstanceId, TaskId};
+pub use names::{ClusterName, GitSha, InstanceName, NameError, Registration, ServiceName};
+pub use ports::{
+    Clock, Counts, LockError, LockGuard, Locks, LogLevel, LogRecord, LogSink, NoLog, PortError, SystemClock,
+};
+pub use reading::Reading;
+pub use sighting::{App, CheckTiming, Fleet, Health, LaunchWait, Sighting, Task, TaskPhase};
+pub use time::Timestamp;

@@ -1,0 +1,1 @@
+//! Keeps every instance of a cluster converged.

@@ -1,0 +1,1 @@
+//! Takes traffic off tasks before they are killed.

@@ -1,0 +1,1 @@
+//! The embedded engine for one machine: real processes behind Marathon's REST face.

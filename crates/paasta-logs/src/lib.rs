@@ -1,0 +1,1 @@
+//! Writes and reads service logs, events and audit lines.

@@ -1,0 +1,1 @@
+//! The engine over Marathon: rendering, identity, client, shards and events.

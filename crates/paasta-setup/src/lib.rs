@@ -1,0 +1,1 @@
+//! One pass over one instance: observe, plan, act, settle, act.

@@ -1,0 +1,1 @@
+//! Operator programs, named as in PaaSTA.
