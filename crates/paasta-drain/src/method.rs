@@ -1,0 +1,61 @@
+//! The trait, and what every method is built from.
+
+use async_trait::async_trait;
+use paasta_core::{InstanceName, Registration, ServiceName, Task, Timestamp};
+
+use crate::{ClientError, DrainError, DrainStatus, DrainTiming, TestDrains, http_client};
+
+/// Takes traffic off a task before it is killed. Every call may be repeated; what was done lives outside this
+/// process, so that another process goes on where this one ended.
+#[cfg_attr(feature = "test-support", mockall::automock)]
+#[async_trait]
+pub trait DrainMethod: Send + Sync {
+    /// How long draining takes and lasts, as far as that is known without asking.
+    fn timing(&self) -> DrainTiming;
+
+    /// Takes traffic off the task, or renews that for another [`DrainTiming::expiration_seconds`].
+    async fn drain(&self, task: &Task, now: Timestamp) -> Result<(), DrainError>;
+
+    /// Gives the task its traffic back.
+    async fn stop_draining(&self, task: &Task) -> Result<(), DrainError>;
+
+    /// Asks once how the task stands. Enough for every question about it in one pass.
+    async fn status(&self, task: &Task) -> Result<DrainStatus, DrainError>;
+
+    /// Whether traffic is being taken off the task. Asks.
+    async fn is_draining(&self, task: &Task) -> Result<bool, DrainError> {
+        Ok(self.status(task).await?.is_draining())
+    }
+
+    /// Whether the task has no traffic left to lose. Asks.
+    async fn is_safe_to_kill(&self, task: &Task, now: Timestamp) -> Result<bool, DrainError> {
+        Ok(self.status(task).await?.is_safe_to_kill(now))
+    }
+}
+
+/// Whose tasks a method drains.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DrainPlace {
+    /// The service.
+    pub service: ServiceName,
+    /// The instance.
+    pub instance: InstanceName,
+    /// Where its tasks are registered, in the order of the settings.
+    pub registrations: Vec<Registration>,
+}
+
+/// What all methods of one program share. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct DrainTools {
+    /// Carries every request; see [`http_client`].
+    pub http: reqwest::Client,
+    /// What the method `test` remembers.
+    pub test_drains: TestDrains,
+}
+
+impl DrainTools {
+    /// Tools whose requests say `User-Agent: <program> <version>`.
+    pub fn new(program: &str, version: &str) -> Result<Self, ClientError> {
+        Ok(Self { http: http_client(program, version)?, test_drains: TestDrains::default() })
+    }
+}
