@@ -1,1 +1,46 @@
-//! Git refs to deployments.json and back.
+//! Git refs to `deployments.json`, and back: the tags that say what is to run.
+//!
+//! * [`generate`] turns refs into a [`Deployments`] document (config.md §4); [`Deployments::to_text`] is
+//!   byte-compatible with the original's file. Both are pure, as are the tag names ([`deploy_tag`], [`state_tag`])
+//!   and what reads them ([`latest_deploy`], [`StateTag`]).
+//! * [`Refs`] lists and writes refs of one remote; [`refs_for_url`] chooses how from the form of its URL.
+//! * [`write_if_changed`] puts the document in its place, and leaves the file alone where it says the same already.
+//! * [`generate_for_service`] does all of it for one service.
+//!
+//! Nothing here reads the clock: the time of a tag comes in as an argument.
+//!
+//! ```
+//! use paasta_core::GitSha;
+//! use paasta_deployments::{ControlBranch, RemoteRef, generate};
+//!
+//! let sha = GitSha::new("5e687a3f765082dee00cd4f66b0654274e3959f1").expect("40 digits");
+//! let refs = [RemoteRef::new("refs/tags/paasta-prod.main-20210101T000000-deploy", sha)];
+//! let branches = [ControlBranch::new("prod.main", Some("prod.main"))];
+//! let text = generate("mysvc", &branches, &refs).to_text();
+//! assert!(text.starts_with(r#"{"v1": {"mysvc:paasta-prod.main": {"docker_image": "services-mysvc:paasta-5e68"#));
+//! ```
+
+mod child;
+mod command;
+mod daemon;
+mod document;
+mod generate;
+mod grammar;
+mod local;
+mod python_json;
+mod refs;
+mod remote;
+mod wire;
+mod write;
+
+pub use command::GitCommandRefs;
+pub use daemon::GitDaemonRefs;
+pub use document::{Deployments, Entry};
+pub use generate::{ControlBranch, LatestDeploy, generate, latest_deploy};
+pub use grammar::{
+    Outranked, State, StateTag, deploy_tag, deploy_tag_parts, deploy_time_for, state_tag, state_time_for,
+};
+pub use local::Git2Refs;
+pub use refs::{CommitError, Limits, Refs, RefsError, RemoteRef, WriteMode, Written, expand_commit};
+pub use remote::{RemoteForm, refs_for_url};
+pub use write::{FileChange, WriteError, write_if_changed};

@@ -1,0 +1,224 @@
+//! A remote through the `git` command: http(s) and ssh, with the user's own configuration and agents.
+
+use std::ffi::{OsStr, OsString};
+use std::io::IsTerminal;
+use std::path::Path;
+use std::process::Command;
+use std::time::Duration;
+
+use paasta_core::GitSha;
+
+use crate::child::{self, ChildError, Output};
+use crate::refs::{before_write, check_name, prove_written};
+use crate::remote::without_password;
+use crate::{Limits, Refs, RefsError, RemoteRef, WriteMode, Written};
+
+/// The refs of a remote, by way of the `git` command. It asks for no password unless a person is there.
+#[derive(Clone, Debug)]
+pub struct GitCommandRefs {
+    /// With a password, if it has one.
+    remote: String,
+    url: String,
+    limits: Limits,
+    environment: Vec<(OsString, OsString)>,
+}
+
+impl GitCommandRefs {
+    /// Any URL that git takes.
+    pub fn new(url: &str, limits: Limits) -> Self {
+        Self { remote: url.to_owned(), url: without_password(url), limits, environment: Vec::new() }
+    }
+
+    /// Sets a variable for every `git` that is run, such as `GIT_SSH_COMMAND`.
+    pub fn with_env(mut self, name: impl AsRef<OsStr>, value: impl AsRef<OsStr>) -> Self {
+        self.environment.push((name.as_ref().to_owned(), value.as_ref().to_owned()));
+        self
+    }
+
+    fn git(&self, arguments: &[&str]) -> Command {
+        let mut command = git(arguments);
+        command.envs(self.environment.iter().map(|(name, value)| (name, value)));
+        command
+    }
+
+    fn run(&self, command: Command, limit: Duration) -> Result<Output, RefsError> {
+        run(command, limit, &self.url)
+    }
+
+    /// Gets the commit, without its files where the server can leave them out, into the empty repository `into`.
+    fn fetch(&self, into: &Path, commit: &GitSha, refs: &[RemoteRef]) -> Result<(), RefsError> {
+        let tip = refs.iter().find(|r| r.commit() == commit && r.name != "HEAD");
+        let source = tip.map_or(commit.as_str(), |r| r.name.as_str());
+        let refspec = format!("+{source}:refs/paasta/source");
+        let init = git(&["init", "--quiet", "--bare", "."]);
+        self.run_in(into, init, self.limits.writing)?;
+        let remote = self.git(&["remote", "add", "origin", &self.remote]);
+        self.run_in(into, remote, self.limits.writing)?;
+        let fetch =
+            self.git(&["fetch", "--quiet", "--no-tags", "--depth=1", "--filter=tree:0", "origin", &refspec]);
+        let output = self.run_in(into, fetch, self.limits.writing)?;
+        if output.status.success() {
+            return Ok(());
+        }
+        let reason = match tip {
+            Some(_) => last_words(&output.stderr),
+            None => format!("no ref points at it, and {}", last_words(&output.stderr)),
+        };
+        Err(RefsError::NoSuchCommit { url: self.url.clone(), sha: commit.clone(), reason })
+    }
+
+    fn run_in(&self, folder: &Path, mut command: Command, limit: Duration) -> Result<Output, RefsError> {
+        command.current_dir(folder);
+        self.run(command, limit)
+    }
+}
+
+impl Refs for GitCommandRefs {
+    fn url(&self) -> &str {
+        &self.url
+    }
+
+    fn list(&self) -> Result<Vec<RemoteRef>, RefsError> {
+        let output =
+            self.run(self.git(&["ls-remote", "--quiet", "--", &self.remote]), self.limits.listing)?;
+        if !output.status.success() {
+            let reason = last_words(&output.stderr);
+            return Err(RefsError::Unreachable { url: self.url.clone(), reason });
+        }
+        let listed = parse_listing(&output.stdout);
+        listed.map_err(|reason| RefsError::Garbled { url: self.url.clone(), reason })
+    }
+
+    fn write(&self, name: &str, commit: &GitSha, mode: WriteMode) -> Result<Written, RefsError> {
+        check_name(name)?;
+        let refs = self.list()?;
+        let now = refs.iter().find(|r| r.name == name).map(RemoteRef::commit);
+        if let Some(written) = before_write(&self.url, name, commit, mode, now)? {
+            return Ok(written);
+        }
+        let temporary = tempfile::tempdir().map_err(|error| RefsError::Unreachable {
+            url: self.url.clone(),
+            reason: format!("no temporary folder: {error}"),
+        })?;
+        self.fetch(temporary.path(), commit, &refs)?;
+        let push = self.git(&push_arguments("origin", name, commit, mode).each_ref().map(String::as_str));
+        let output = self.run_in(temporary.path(), push, self.limits.writing)?;
+        check_push(&output, &self.url, (name, commit))?;
+        prove_written(self, name, commit)
+    }
+}
+
+/// Pushes a commit that the repository `git_dir` has, so that the hooks of `remote` run.
+pub(crate) fn push_within(
+    git_dir: &Path,
+    (remote, shown): (&str, &str),
+    (name, commit): (&str, &GitSha),
+    mode: WriteMode,
+    limits: &Limits,
+) -> Result<(), RefsError> {
+    let mut push = git(&push_arguments(remote, name, commit, mode).each_ref().map(String::as_str));
+    push.current_dir(git_dir).env("GIT_DIR", git_dir);
+    let output = run(push, limits.writing, shown)?;
+    check_push(&output, shown, (name, commit))
+}
+
+fn push_arguments(remote: &str, name: &str, commit: &GitSha, mode: WriteMode) -> [String; 6] {
+    let lease = match mode {
+        // The ref must not exist.
+        WriteMode::CreateOnly => format!("--force-with-lease={name}:"),
+        WriteMode::Overwrite => "--force".to_owned(),
+    };
+    let refspec = format!("{commit}:{name}");
+    ["push".into(), "--porcelain".into(), lease, "--".into(), remote.into(), refspec]
+}
+
+/// Reads `git push --porcelain`: a line that begins with `!` names a refused ref.
+fn check_push(output: &Output, url: &str, (name, commit): (&str, &GitSha)) -> Result<(), RefsError> {
+    if output.status.success() {
+        return Ok(());
+    }
+    let stdout = String::from_utf8_lossy(&output.stdout);
+    let refusal = stdout.lines().find_map(|line| line.strip_prefix("!\t")?.split('\t').nth(1));
+    let Some(refusal) = refusal else {
+        return Err(RefsError::Unreachable { url: url.to_owned(), reason: last_words(&output.stderr) });
+    };
+    if refusal.contains("missing necessary objects") {
+        let (url, sha) = (url.to_owned(), commit.clone());
+        return Err(RefsError::NoSuchCommit { url, sha, reason: refusal.to_owned() });
+    }
+    let said: Vec<&str> =
+        output.stderr.lines().filter_map(|line| line.strip_prefix("remote:")).map(str::trim).collect();
+    let said = said.join(" ");
+    let reason =
+        if said.trim().is_empty() { refusal.to_owned() } else { format!("{refusal}: {}", said.trim()) };
+    Err(RefsError::Refused { url: url.to_owned(), name: name.to_owned(), reason })
+}
+
+/// `git` without translation, without prompts where nobody is there, and without helpers that run any program.
+fn git(arguments: &[&str]) -> Command {
+    let mut command = Command::new("git");
+    command.args(arguments).env("LC_ALL", "C").env("GIT_ALLOW_PROTOCOL", "file:git:http:https:ssh");
+    for name in ["GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_OBJECT_DIRECTORY", "GIT_NAMESPACE"] {
+        command.env_remove(name);
+    }
+    if !std::io::stdin().is_terminal() {
+        command.env("GIT_TERMINAL_PROMPT", "0");
+    }
+    command
+}
+
+fn run(command: Command, limit: Duration, url: &str) -> Result<Output, RefsError> {
+    child::run(command, limit).map_err(|error| match error {
+        ChildError::TimedOut => RefsError::TimedOut { url: url.to_owned(), seconds: limit.as_secs() },
+        ChildError::Io(error) => RefsError::Unreachable {
+            url: url.to_owned(),
+            reason: format!("the `git` command could not be run: {error}"),
+        },
+    })
+}
+
+/// The last line that says something, without git's `fatal:`.
+fn last_words(stderr: &str) -> String {
+    let lines = || stderr.lines().map(str::trim).filter(|line| !line.is_empty());
+    let line = lines().find(|line| line.starts_with("fatal:")).or_else(|| lines().next_back());
+    let line = line.unwrap_or("git said nothing");
+    line.strip_prefix("fatal: ").unwrap_or(line).to_owned()
+}
+
+/// Lines of `<sha> TAB <name>`; `<name>^{}` tells the commit behind the annotated tag before it.
+fn parse_listing(stdout: &[u8]) -> Result<Vec<RemoteRef>, String> {
+    let text = String::from_utf8_lossy(stdout);
+    let mut listed = Vec::new();
+    for line in text.lines() {
+        let (sha, name) = line.split_once('\t').ok_or_else(|| format!("unexpected line {line:?}"))?;
+        add_advertised(&mut listed, sha, name)?;
+    }
+    Ok(listed)
+}
+
+/// Adds one advertised line to a listing.
+pub(crate) fn add_advertised(listed: &mut Vec<RemoteRef>, sha: &str, name: &str) -> Result<(), String> {
+    let sha = GitSha::new(sha).map_err(|error| error.to_string())?;
+    match (name.strip_suffix("^{}"), listed.last_mut()) {
+        (Some(base), Some(last)) if last.name == base => last.peeled = Some(sha),
+        (Some(_), _) => {}
+        (None, _) => listed.push(RemoteRef::new(name, sha)),
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn peeled_lines_belong_to_the_tag_before_them() {
+        let (a, b) = ("a".repeat(40), "b".repeat(40));
+        let text = format!("{a}\tHEAD\n{b}\trefs/tags/t\n{a}\trefs/tags/t^{{}}\n");
+        let listed = parse_listing(text.as_bytes()).unwrap();
+        assert_eq!(listed.len(), 2);
+        assert_eq!(listed[1].commit().as_str(), a);
+        assert_eq!(listed[1].sha.as_str(), b);
+        assert!(parse_listing(b"nonsense").is_err());
+    }
+}

@@ -1,0 +1,142 @@
+//! `git://` remotes: git's own protocol over TCP.
+//!
+//! libgit2 could speak it too, but a time limit for its sockets is a process-wide setting that only unsafe code may
+//! touch, and its push needs the commit on this side. The two conversations needed here carry no objects at all.
+
+use std::io::{self, Read, Write};
+use std::net::{TcpStream, ToSocketAddrs};
+use std::time::{Duration, Instant};
+
+use paasta_core::GitSha;
+
+use crate::refs::{before_write, check_name, prove_written};
+use crate::wire::{self, Advertisement, WireError};
+use crate::{Limits, Refs, RefsError, RemoteRef, WriteMode, Written};
+
+/// The refs of a repository behind a `git daemon`. Writing needs a daemon that allows it (`--enable=receive-pack`).
+#[derive(Clone, Debug)]
+pub struct GitDaemonRefs {
+    url: String,
+    host: String,
+    port: u16,
+    path: String,
+    limits: Limits,
+}
+
+impl GitDaemonRefs {
+    /// The repository at `path` (with its leading slash) of the daemon at `host:port`; `url` is how people call it.
+    pub fn new(url: &str, host: String, port: u16, path: String, limits: Limits) -> Self {
+        Self { url: crate::remote::without_password(url), host, port, path, limits }
+    }
+
+    fn connect(&self, service: &str, limit: Duration) -> Result<Bounded, WireError> {
+        let deadline = Instant::now() + limit;
+        let mut last = io::Error::new(io::ErrorKind::NotFound, "the host has no address");
+        for address in (self.host.as_str(), self.port).to_socket_addrs()? {
+            let left = deadline.saturating_duration_since(Instant::now()).max(Duration::from_millis(1));
+            match TcpStream::connect_timeout(&address, left) {
+                Ok(stream) => {
+                    let mut stream = Bounded { stream, deadline };
+                    let request = format!("{service} {}\0host={}:{}\0", self.path, self.host, self.port);
+                    wire::write_packet(&mut stream, request.as_bytes())?;
+                    return Ok(stream);
+                }
+                Err(error) => last = error,
+            }
+        }
+        Err(last.into())
+    }
+
+    fn advertised(&self) -> Result<Advertisement, WireError> {
+        let mut stream = self.connect("git-upload-pack", self.limits.listing)?;
+        let advertisement = wire::read_advertisement(&mut stream)?;
+        // All is said; a daemon that is gone already does not matter.
+        let _ = wire::write_flush(&mut stream);
+        Ok(advertisement)
+    }
+
+    fn conversation_failed(&self, error: WireError, limit: Duration) -> RefsError {
+        let url = self.url.clone();
+        match error {
+            WireError::Io(error) if is_timeout(&error) => {
+                RefsError::TimedOut { url, seconds: limit.as_secs() }
+            }
+            WireError::Io(error) => RefsError::Unreachable { url, reason: error.to_string() },
+            WireError::Garbled(reason) => RefsError::Garbled { url, reason },
+            WireError::Refused(reason) => RefsError::Unreachable { url, reason },
+        }
+    }
+
+    fn push_failed(&self, error: WireError, name: &str, commit: &GitSha) -> RefsError {
+        match error {
+            WireError::Refused(reason) if reason.contains("missing necessary objects") => {
+                RefsError::NoSuchCommit { url: self.url.clone(), sha: commit.clone(), reason }
+            }
+            WireError::Refused(reason) => {
+                RefsError::Refused { url: self.url.clone(), name: name.to_owned(), reason }
+            }
+            other => self.conversation_failed(other, self.limits.writing),
+        }
+    }
+}
+
+impl Refs for GitDaemonRefs {
+    fn url(&self) -> &str {
+        &self.url
+    }
+
+    fn list(&self) -> Result<Vec<RemoteRef>, RefsError> {
+        let advertised = self.advertised();
+        Ok(advertised.map_err(|error| self.conversation_failed(error, self.limits.listing))?.refs)
+    }
+
+    fn write(&self, name: &str, commit: &GitSha, mode: WriteMode) -> Result<Written, RefsError> {
+        check_name(name)?;
+        let failed = |error| self.conversation_failed(error, self.limits.writing);
+        let mut stream = self.connect("git-receive-pack", self.limits.writing).map_err(failed)?;
+        let advertised = wire::read_advertisement(&mut stream).map_err(failed)?;
+        let old = advertised.refs.iter().find(|r| r.name == name).map(|r| &r.sha);
+        if let Some(written) = before_write(&self.url, name, commit, mode, old)? {
+            let _ = wire::write_flush(&mut stream);
+            return Ok(written);
+        }
+        wire::push_without_objects(&mut stream, &advertised.capabilities, (name, old, commit))
+            .map_err(|error| self.push_failed(error, name, commit))?;
+        prove_written(self, name, commit)
+    }
+}
+
+fn is_timeout(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::TimedOut | io::ErrorKind::WouldBlock)
+}
+
+/// A connection that lives until a deadline, however slowly the other side drips.
+struct Bounded {
+    stream: TcpStream,
+    deadline: Instant,
+}
+
+impl Bounded {
+    fn left(&self) -> io::Result<Duration> {
+        let left = self.deadline.saturating_duration_since(Instant::now());
+        if left.is_zero() { Err(io::ErrorKind::TimedOut.into()) } else { Ok(left) }
+    }
+}
+
+impl Read for Bounded {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.stream.set_read_timeout(Some(self.left()?))?;
+        self.stream.read(buffer)
+    }
+}
+
+impl Write for Bounded {
+    fn write(&mut self, buffer: &[u8]) -> io::Result<usize> {
+        self.stream.set_write_timeout(Some(self.left()?))?;
+        self.stream.write(buffer)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.stream.flush()
+    }
+}

@@ -1,0 +1,120 @@
+//! Puts `deployments.json` in its place (config.md §4.7).
+
+use std::fs::{self, File, OpenOptions};
+use std::hash::{BuildHasher, Hasher};
+use std::io::{self, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+
+use crate::Deployments;
+
+const FILE_NAME: &str = "deployments.json";
+const TEMPORARY_ATTEMPTS_MAX: usize = 16;
+
+/// What became of the file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FileChange {
+    /// It is new, or says something else now.
+    Written,
+    /// It said the same already and was left alone.
+    Unchanged,
+}
+
+/// The file could not be written; the old one stands as it was.
+#[derive(Debug, thiserror::Error)]
+#[error("could not write `{path}`")]
+pub struct WriteError {
+    /// The file.
+    pub path: PathBuf,
+    /// Why.
+    pub source: io::Error,
+}
+
+/// Writes `<soa_root>/<service>/deployments.json` if it does not say the same already: a temporary file beside it,
+/// flushed to disk, renamed over it. A service without a folder is an error.
+pub fn write_if_changed(soa_root: &Path, deployments: &Deployments) -> Result<FileChange, WriteError> {
+    let path = soa_root.join(&deployments.service).join(FILE_NAME);
+    if fs::read(&path).is_ok_and(|old| deployments.same_as(&old)) {
+        return Ok(FileChange::Unchanged);
+    }
+    match write_atomically(&path, deployments.to_text().as_bytes()) {
+        Ok(()) => Ok(FileChange::Written),
+        Err(source) => Err(WriteError { path, source }),
+    }
+}
+
+fn write_atomically(path: &Path, content: &[u8]) -> io::Result<()> {
+    let (temporary, file) = create_temporary(path)?;
+    let done = fill(file, content).and_then(|()| fs::rename(&temporary, path));
+    if done.is_err() {
+        // The first error is the one to tell.
+        let _ = fs::remove_file(&temporary);
+    }
+    done
+}
+
+fn fill(mut file: File, content: &[u8]) -> io::Result<()> {
+    file.write_all(content)?;
+    file.sync_all()
+}
+
+/// `.<name>-` and eight characters of `[a-z0-9_]`, in the same folder; the mode is 0666 less the umask.
+fn create_temporary(path: &Path) -> io::Result<(PathBuf, File)> {
+    let base = path.file_name().unwrap_or_default().to_string_lossy();
+    for _ in 0..TEMPORARY_ATTEMPTS_MAX {
+        let temporary = path.with_file_name(format!(".{base}-{}", random_suffix()));
+        match OpenOptions::new().write(true).create_new(true).mode(0o666).open(&temporary) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+            result => return result.map(|file| (temporary, file)),
+        }
+    }
+    Err(io::Error::new(io::ErrorKind::AlreadyExists, "every temporary name is taken"))
+}
+
+fn random_suffix() -> String {
+    const ALPHABET: &[u8; 37] = b"abcdefghijklmnopqrstuvwxyz0123456789_";
+    let mut random = std::hash::RandomState::new().build_hasher().finish();
+    let mut next = || {
+        let index = random % ALPHABET.len() as u64;
+        random /= ALPHABET.len() as u64;
+        ALPHABET.get(index as usize).copied().unwrap_or(b'_') as char
+    };
+    (0..8).map(|_| next()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+
+    fn empty() -> Deployments {
+        Deployments { service: "svc".into(), entries: vec![] }
+    }
+
+    #[test]
+    fn written_once_and_left_alone_after() {
+        let root = tempfile::tempdir().unwrap();
+        fs::create_dir(root.path().join("svc")).unwrap();
+        assert_eq!(write_if_changed(root.path(), &empty()).unwrap(), FileChange::Written);
+        let file = root.path().join("svc/deployments.json");
+        let before = fs::metadata(&file).unwrap().modified().unwrap();
+        assert_eq!(write_if_changed(root.path(), &empty()).unwrap(), FileChange::Unchanged);
+        assert_eq!(fs::metadata(&file).unwrap().modified().unwrap(), before);
+        fs::write(&file, "{").unwrap();
+        assert_eq!(write_if_changed(root.path(), &empty()).unwrap(), FileChange::Written);
+        assert_eq!(fs::read_to_string(&file).unwrap(), empty().to_text());
+        assert_eq!(fs::read_dir(root.path().join("svc")).unwrap().count(), 1, "no temporary file stays");
+        let probe = root.path().join("probe");
+        OpenOptions::new().write(true).create_new(true).mode(0o666).open(&probe).unwrap();
+        let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode();
+        assert_eq!(mode(&file), mode(&probe));
+    }
+
+    #[test]
+    fn a_missing_folder_is_an_error_that_names_the_file() {
+        let root = tempfile::tempdir().unwrap();
+        let error = write_if_changed(root.path(), &empty()).unwrap_err();
+        assert!(error.to_string().contains("svc/deployments.json"), "{error}");
+    }
+}
