@@ -57,7 +57,9 @@ pub(crate) fn classify<'a>(
             on_leaving_host,
         }
     };
-    app.tasks.iter().map(one).collect()
+    let mut tasks: Vec<_> = app.tasks.iter().map(one).collect();
+    tasks.sort_by(|a, b| a.task.id.cmp(&b.task.id));
+    tasks
 }
 
 fn class_of(task: &Task, drain: &DrainState, happiness: &Happiness, on_leaving_host: bool) -> Class {

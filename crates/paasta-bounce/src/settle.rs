@@ -10,6 +10,8 @@ use crate::{AppBook, HomeKill, Outcome, Outcomes, Plan, Safety, Settled, Waiting
 const ACTED_SECONDS: f64 = 1.0;
 /// Seconds between two looks at tasks that drain or become happy.
 const PROGRESS_SECONDS: f64 = 2.0;
+/// The shortest wait for a drain, so that clocks that differ cannot make a pass spin.
+const DRAINED_SECONDS_MIN: f64 = 0.1;
 /// Seconds until something that could not be read or done is tried again.
 const FAILED_SECONDS: f64 = 5.0;
 /// Seconds until room on machines is looked for again, and the longest wait for a launch.
@@ -20,7 +22,7 @@ const LAUNCH_SECONDS_MAX: f64 = 10.0;
 ///
 /// An action that was contradicted, or whose effect is not known, stops all kills of this pass, as does an app that
 /// could not be created (a 409 ends the pass, §5.6 step 3).
-pub fn settle(plan: &Plan, outcomes: &Outcomes, _now: Timestamp) -> Settled {
+pub fn settle(plan: &Plan, outcomes: &Outcomes, now: Timestamp) -> Settled {
     let killed = if may_kill(plan, outcomes) { killable(plan, outcomes) } else { BTreeSet::new() };
     let delete: Vec<_> = plan
         .apps
@@ -32,7 +34,12 @@ pub fn settle(plan: &Plan, outcomes: &Outcomes, _now: Timestamp) -> Settled {
         .collect();
     let why = why(plan, outcomes, &killed, delete.len());
     let acted = acted(plan) || !killed.is_empty() || !delete.is_empty();
-    Settled { kill: by_home(&plan.apps, &killed), look_again_seconds: look_again(&why, acted), delete, why }
+    Settled {
+        kill: by_home(&plan.apps, &killed),
+        look_again_seconds: look_again(&why, drained_at(plan, outcomes, &killed, now), acted),
+        delete,
+        why,
+    }
 }
 
 fn may_kill(plan: &Plan, outcomes: &Outcomes) -> bool {
@@ -95,9 +102,19 @@ fn acted(plan: &Plan) -> bool {
     plan.create.is_some() || !plan.scale.is_empty() || !plan.undrain.is_empty() || fresh_drain
 }
 
+/// Seconds until the first of the draining tasks may change by time alone, if that is known of any.
+fn drained_at(plan: &Plan, outcomes: &Outcomes, killed: &BTreeSet<TaskId>, now: Timestamp) -> f64 {
+    let waiting = plan.ask_safe.iter().filter(|task| !killed.contains(*task));
+    let seconds = waiting.map(|task| match outcomes.safety.get(task) {
+        Some(Safety::NotYet { until: Some(until) }) => until.since(now).as_secs_f64(),
+        _ => PROGRESS_SECONDS,
+    });
+    seconds.min_by(f64::total_cmp).unwrap_or(PROGRESS_SECONDS)
+}
+
 /// The earliest moment at which anything waited for may have come. New tasks that are not happy yet change nothing
 /// more once all that is old has gone.
-fn look_again(why: &Why, acted: bool) -> Option<f64> {
+fn look_again(why: &Why, drained_seconds: f64, acted: bool) -> Option<f64> {
     let bouncing = why.counts.old_apps > 0 || why.counts.old_tasks() > 0 || !why.counts.new_app_exists;
     let seconds = |waiting: &WaitingOn| match waiting {
         WaitingOn::NewHappy { .. } => bouncing.then_some(PROGRESS_SECONDS),
@@ -105,7 +122,8 @@ fn look_again(why: &Why, acted: bool) -> Option<f64> {
             bouncing.then_some(seconds_left.clamp(ACTED_SECONDS, LAUNCH_SECONDS_MAX))
         }
         WaitingOn::LaunchResources { .. } => bouncing.then_some(LAUNCH_SECONDS_MAX),
-        WaitingOn::Draining(_) | WaitingOn::OldGone(_) | WaitingOn::AtRisk(_) => Some(PROGRESS_SECONDS),
+        WaitingOn::Draining(_) => Some(drained_seconds.max(DRAINED_SECONDS_MIN)),
+        WaitingOn::OldGone(_) | WaitingOn::AtRisk(_) => Some(PROGRESS_SECONDS),
         WaitingOn::Created | WaitingOn::Undrain(_) => Some(ACTED_SECONDS),
         WaitingOn::EngineBusy(_) | WaitingOn::Engine(_) | WaitingOn::Unknown(_) => Some(FAILED_SECONDS),
     };

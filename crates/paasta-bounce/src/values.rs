@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use paasta_core::{AppId, Applied, HomeId, Homes, Kill, Reading, Sighting, TaskId};
+use paasta_core::{AppId, Applied, HomeId, Homes, Kill, Reading, Sighting, TaskId, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::{BounceMethod, HealthParams, MarginFactor, Why};
@@ -172,7 +172,10 @@ pub enum Safety {
     /// It may.
     Safe,
     /// Not yet.
-    NotYet,
+    NotYet {
+        /// When time alone changes that, or the drain has to be renewed; unknown if only asking tells.
+        until: Option<Timestamp>,
+    },
     /// It could not be asked.
     Failed(String),
 }
