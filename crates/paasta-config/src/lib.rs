@@ -3,9 +3,38 @@
 //! Files are read through a [`ConfigSource`], parsed by PyYAML's rules into positioned [`Node`]s, merged, and
 //! read through checked getters. What one instance comes to is a [`Wanted`]; a [`Renderer`] (one per engine)
 //! turns it into what would run.
+//!
+//! Start at [`Soa`] (services and instances) and [`SystemConfig`] (the host's own configuration). Nothing here
+//! reads the environment or the clock, and nothing is kept between calls unless [`Soa::cached`] is asked for.
 
+mod deployments;
+mod error;
+mod instance;
+mod json;
+mod merge;
 mod node;
+mod setting;
+mod soa;
+mod source;
+mod system;
 mod wanted;
+mod yaml;
 
+pub use deployments::{Deployments, DeploymentsError};
+pub use error::LoadError;
+pub use instance::{BounceHealthParams, Healthcheck, HealthcheckMode, InstanceConfig};
+pub use json::{JsonError, parse_json};
 pub use node::{Map, Node, Position, Value};
+pub use paasta_core::{ClusterName, NameError};
+pub use setting::SettingError;
+pub use soa::{
+    DEFAULT_SOA_DIR, Instance, InstanceType, Namespace, Pipeline, SecretReference, Soa, Step, close_matches,
+    secret_references,
+};
+pub use source::{ConfigSource, Directory, Memory, SourceError};
+pub use system::{
+    Coordination, CoordinationDriver, DEFAULT_SYSTEM_CONFIG_DIR, Driver, HostMaintenance, MarathonServer,
+    SYSTEM_CONFIG_DIR_VARIABLE, SystemConfig, SystemError,
+};
 pub use wanted::{DeploymentRecord, DesiredState, RenderError, Renderer, Wanted};
+pub use yaml::{Parsed, Warning, YamlError, YamlProblem, parse as parse_yaml};

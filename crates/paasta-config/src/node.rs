@@ -182,12 +182,31 @@ impl Map {
         self.get(key).filter(|node| !node.is_null())
     }
 
+    /// The value of any key, to change it in place.
+    pub fn get_mut(&mut self, key: &Node) -> Option<&mut Node> {
+        self.entries.iter_mut().find(|(k, _)| k == key).map(|(_, v)| v)
+    }
+
+    /// The text key as it was written, with its position.
+    pub fn key(&self, key: &str) -> Option<&Node> {
+        self.entries.iter().find(|(k, _)| k.as_str() == Some(key)).map(|(k, _)| k)
+    }
+
     /// Sets a key: in its old place if it is there already, else at the end.
     pub fn insert(&mut self, key: Node, value: Node) {
         match self.entries.iter_mut().find(|(k, _)| *k == key) {
             Some(entry) => entry.1 = value,
             None => self.entries.push((key, value)),
         }
+    }
+
+    /// Entries whose keys are known to differ.
+    pub(crate) fn from_distinct(entries: Vec<(Node, Node)>) -> Self {
+        Self { entries }
+    }
+
+    pub(crate) fn into_entries(self) -> impl Iterator<Item = (Node, Node)> {
+        self.entries.into_iter()
     }
 
     /// Removes a text key and gives back its value.

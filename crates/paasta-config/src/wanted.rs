@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use paasta_core::{ClusterName, InstanceId, Reading, Rendered};
 
-use crate::{Map, Position};
+use crate::{InstanceConfig, InstanceType, Map, Position, SettingError};
 
 /// All that decides what runs for one instance: its merged settings, its deployment, and what the cluster adds.
 ///
@@ -72,4 +72,27 @@ pub struct RenderError {
     pub message: String,
     /// Where the value stands.
     pub position: Option<Position>,
+}
+
+impl Wanted {
+    /// Checked getters over the settings.
+    ///
+    /// ```
+    /// # fn show(wanted: &paasta_config::Wanted) -> Result<(), paasta_config::SettingError> {
+    /// let config = wanted.instance();
+    /// println!("{} is bounced by {}", config.id(), config.bounce_method()?);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn instance(&self) -> InstanceConfig<'_> {
+        InstanceConfig::new(&self.id, InstanceType::Marathon, &self.cluster, &self.settings, &self.namespace)
+    }
+
+    /// How many copies are wanted now: none while stopped, else [`InstanceConfig::instance_count`].
+    pub fn desired_instances(&self) -> Result<Reading<i64>, SettingError> {
+        match self.deployment.desired_state {
+            DesiredState::Stop => Ok(Reading::Known(0)),
+            DesiredState::Start => self.instance().instance_count(&self.autoscaled_count),
+        }
+    }
 }

@@ -1,0 +1,349 @@
+//! The soa-configs tree: services, their files and their instances (config.md §1).
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+
+use paasta_core::{ClusterName, InstanceId, InstanceName, ServiceName};
+
+use crate::deployments::Deployments;
+use crate::merge::overlay;
+use crate::setting::SettingError;
+use crate::yaml::{self, Warning};
+use crate::{ConfigSource, Directory, LoadError, Map, Node, SystemConfig};
+
+mod instance_type;
+mod load;
+mod monitoring;
+mod namespace;
+mod pipeline;
+mod secrets;
+mod similar;
+
+pub use instance_type::InstanceType;
+pub use load::Instance;
+pub(crate) use load::deploy_group;
+pub use namespace::Namespace;
+pub use pipeline::{Pipeline, Step};
+pub use secrets::{SecretReference, secret_references};
+pub use similar::close_matches;
+
+/// The soa-configs root unless somebody says otherwise.
+pub const DEFAULT_SOA_DIR: &str = "/nail/etc/services";
+
+/// A soa-configs tree. Cheap to clone. Files are read anew at each call, as a daemon needs it; [`Soa::cached`] keeps
+/// them, for tools that run once.
+///
+/// ```
+/// use std::sync::Arc;
+/// use paasta_config::{InstanceType, Memory, Soa, SystemConfig};
+///
+/// let tree = Memory::new()
+///     .with("svc/marathon-pnw.yaml", "main: {cpus: 2}\ncanary: {instances: 3}\n");
+/// let soa = Soa::new(Arc::new(tree));
+/// let system = SystemConfig::from_json(r#"{"cluster": "pnw", "clusters": ["pnw"]}"#)?;
+/// let service = "svc".parse()?;
+/// let cluster = system.cluster()?;
+/// let names = soa.instances(&service, &cluster, InstanceType::Marathon)?;
+/// assert_eq!(names.len(), 2);
+/// let canary = soa.instance(&"svc.canary".parse()?, InstanceType::Marathon, &cluster, &system)?;
+/// assert_eq!(canary.config().instances()?, 3);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct Soa {
+    source: Arc<dyn ConfigSource>,
+    cache: Option<Arc<Mutex<BTreeMap<String, Arc<Document>>>>>,
+}
+
+/// A YAML file, read.
+#[derive(Debug, Default)]
+pub(crate) struct Document {
+    /// Its map; empty where the file is missing or empty.
+    pub(crate) map: Map,
+    /// What was read but is suspicious.
+    pub(crate) warnings: Vec<Warning>,
+}
+
+impl Soa {
+    /// The tree at a directory.
+    pub fn open(root: impl AsRef<Path>) -> Self {
+        Self::new(Arc::new(Directory::new(root)))
+    }
+
+    /// A tree of any kind.
+    pub fn new(source: Arc<dyn ConfigSource>) -> Self {
+        Self { source, cache: None }
+    }
+
+    /// The same tree, but each YAML file is read and parsed once. Errors are not kept.
+    #[must_use]
+    pub fn cached(self) -> Self {
+        Self { cache: Some(Arc::default()), ..self }
+    }
+
+    /// The files below.
+    pub fn source(&self) -> &Arc<dyn ConfigSource> {
+        &self.source
+    }
+
+    /// Every entry of the root, sorted; special folders and plain files included (config.md §1.2).
+    pub fn services(&self) -> Result<Vec<ServiceName>, LoadError> {
+        let names = self.source.list("")?;
+        Ok(names.into_iter().filter_map(|name| ServiceName::new(name).ok()).collect())
+    }
+
+    /// The services with an instance of any type in any known cluster, and what hindered looking.
+    pub fn paasta_services(
+        &self,
+        system: &SystemConfig,
+    ) -> Result<(Vec<ServiceName>, Vec<(ServiceName, LoadError)>), LoadError> {
+        let (mut found, mut errors) = (Vec::new(), Vec::new());
+        for service in self.services()? {
+            match self.has_instances(&service, system) {
+                Ok(true) => found.push(service),
+                Ok(false) => {}
+                Err(error) => errors.push((service, error)),
+            }
+        }
+        Ok((found, errors))
+    }
+
+    fn has_instances(&self, service: &ServiceName, system: &SystemConfig) -> Result<bool, LoadError> {
+        for cluster in self.clusters(service, system)? {
+            if !self.all_instances(service, &cluster)?.is_empty() {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// The known clusters a service has files for, sorted (config.md §1.4).
+    pub fn clusters(
+        &self,
+        service: &ServiceName,
+        system: &SystemConfig,
+    ) -> Result<Vec<ClusterName>, LoadError> {
+        self.clusters_of(service, system, &InstanceType::ALL)
+    }
+
+    /// The same, for files of some types only.
+    pub fn clusters_of(
+        &self,
+        service: &ServiceName,
+        system: &SystemConfig,
+        types: &[InstanceType],
+    ) -> Result<Vec<ClusterName>, LoadError> {
+        let files = self.source.list(service.as_str())?;
+        let there = |file: &String| {
+            files.binary_search(file).is_ok() && self.source.is_file(&format!("{service}/{file}"))
+        };
+        let mut clusters = system.clusters()?;
+        clusters.retain(|cluster| types.iter().any(|kind| there(&kind.file(cluster))));
+        clusters.sort();
+        clusters.dedup();
+        Ok(clusters)
+    }
+
+    /// The instances of one type, in file order (config.md §1.5). Templates (`_…`) are left out.
+    pub fn instances(
+        &self,
+        service: &ServiceName,
+        cluster: &ClusterName,
+        kind: InstanceType,
+    ) -> Result<Vec<InstanceName>, LoadError> {
+        let document = self.document(service, &kind.file(cluster))?;
+        let mut names = Vec::new();
+        for (key, value) in document.map.iter() {
+            let Some(name) = key.as_str() else {
+                return Err(
+                    SettingError::new(format!("{key:?}"), key, "a string, as instance names are").into()
+                );
+            };
+            if name.starts_with('_') {
+                continue;
+            }
+            if kind != InstanceType::Tron {
+                names.push(instance_name(name, key)?);
+                continue;
+            }
+            for (action, _) in value
+                .as_map()
+                .and_then(|job| job.get("actions"))
+                .and_then(Node::as_map)
+                .into_iter()
+                .flat_map(Map::iter)
+            {
+                names
+                    .push(instance_name(&format!("{name}.{}", action.as_str().unwrap_or_default()), action)?);
+            }
+        }
+        Ok(names)
+    }
+
+    /// The instances of all types, by type and then in file order.
+    pub fn all_instances(
+        &self,
+        service: &ServiceName,
+        cluster: &ClusterName,
+    ) -> Result<Vec<(InstanceName, InstanceType)>, LoadError> {
+        let files = self.source.list(service.as_str())?;
+        let mut all = Vec::new();
+        for kind in InstanceType::ALL {
+            if files.binary_search(&kind.file(cluster)).is_ok() {
+                let names = self.instances(service, cluster, kind)?;
+                all.extend(names.into_iter().map(|name| (name, kind)));
+            }
+        }
+        Ok(all)
+    }
+
+    /// The type of an instance: the first, in the order of types, whose file has it.
+    pub fn instance_type(&self, id: &InstanceId, cluster: &ClusterName) -> Result<InstanceType, LoadError> {
+        let all = self.all_instances(id.service(), cluster)?;
+        match all.iter().find(|(name, _)| name == id.instance()) {
+            Some((_, kind)) => Ok(*kind),
+            None => Err(no_such_instance(id, cluster, &all)),
+        }
+    }
+
+    /// The service's general map: what every instance starts from (config.md §1.6, layer 2).
+    pub fn service_map(&self, service: &ServiceName) -> Result<Map, LoadError> {
+        let smartstack = self.document(service, "smartstack.yaml")?;
+        let port = match smartstack.map.get("port") {
+            Some(port) => port.clone(),
+            None => self.port_file(service)?,
+        };
+        let mut map = Map::new();
+        map.insert(Node::text("port"), port);
+        for name in ["monitoring", "deploy", "data", "smartstack", "dependencies"] {
+            let document = self.document(service, &format!("{name}.yaml"))?;
+            map.insert(Node::text(name), Node::new(crate::Value::Map(document.map.clone())));
+        }
+        for (key, value) in self.document(service, "service.yaml")?.map.iter() {
+            map.insert(key.clone(), value.clone());
+        }
+        Ok(map)
+    }
+
+    /// One YAML file of a service as a map; empty where it is missing or empty.
+    pub fn file(&self, service: &ServiceName, file: &str) -> Result<Map, LoadError> {
+        Ok(self.document(service, file)?.map.clone())
+    }
+
+    /// What one YAML file of a service says twice.
+    pub fn warnings(&self, service: &ServiceName, file: &str) -> Result<Vec<Warning>, LoadError> {
+        Ok(self.document(service, file)?.warnings.clone())
+    }
+
+    /// The service's `deployments.json`; `None` where it has none yet.
+    pub fn deployments(&self, service: &ServiceName) -> Result<Option<Deployments>, LoadError> {
+        let path = format!("{service}/deployments.json");
+        let Some(bytes) = self.source.read(&path)? else { return Ok(None) };
+        Ok(Some(Deployments::parse(&bytes, &self.source.show(&path))?))
+    }
+
+    /// Where the service's code is: `git_url` of service.yaml, if set.
+    pub fn git_url(&self, service: &ServiceName) -> Result<Option<String>, LoadError> {
+        let document = self.document(service, "service.yaml")?;
+        let scope = crate::setting::Scope { map: &document.map, path: "" };
+        Ok(scope.text_or_null("git_url")?.map(str::to_owned))
+    }
+
+    /// The text integer of the file `port`, else null.
+    fn port_file(&self, service: &ServiceName) -> Result<Node, LoadError> {
+        let bytes = self.source.read(&format!("{service}/port"))?.unwrap_or_default();
+        let port = String::from_utf8_lossy(&bytes).trim().parse().ok();
+        Ok(Node::new(port.map_or(crate::Value::Null, crate::Value::Int)))
+    }
+
+    /// One YAML file of a service, parsed.
+    pub(crate) fn document(&self, service: &ServiceName, file: &str) -> Result<Arc<Document>, LoadError> {
+        let path = format!("{service}/{file}");
+        let Some(cache) = &self.cache else { return Ok(Arc::new(self.parse(&path)?)) };
+        let lock = || cache.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        if let Some(document) = lock().get(&path) {
+            return Ok(document.clone());
+        }
+        let document = Arc::new(self.parse(&path)?);
+        lock().insert(path, document.clone());
+        Ok(document)
+    }
+
+    fn parse(&self, path: &str) -> Result<Document, LoadError> {
+        let Some(bytes) = self.source.read(path)? else { return Ok(Document::default()) };
+        let parsed = yaml::parse(&bytes, &self.source.show(path))?;
+        let map = match parsed.root.value {
+            crate::Value::Map(map) => map,
+            crate::Value::Null => Map::new(),
+            _ => return Err(SettingError::new("the file", &parsed.root, "a map").into()),
+        };
+        Ok(Document { map, warnings: parsed.warnings })
+    }
+
+    /// The instances of a file over their autotuned defaults over `general`.
+    fn merged(
+        &self,
+        id: &InstanceId,
+        kind: InstanceType,
+        cluster: &ClusterName,
+        system: &SystemConfig,
+    ) -> Result<Map, LoadError> {
+        let service = id.service();
+        let document = self.document(service, &kind.file(cluster))?;
+        let own = match document.map.get_set(id.instance().as_str()) {
+            Some(node) => {
+                node.as_map().ok_or_else(|| SettingError::new(id.instance().as_str(), node, "a map"))?
+            }
+            None => return Err(no_such_instance(id, cluster, &self.all_instances(service, cluster)?)),
+        };
+        let general = self.service_map(service)?;
+        let autotuned = self.autotuned(id, kind, cluster, system)?;
+        Ok(match autotuned {
+            Some(autotuned) => overlay(&overlay(&general, &autotuned), own),
+            None => overlay(&general, own),
+        })
+    }
+
+    fn autotuned(
+        &self,
+        id: &InstanceId,
+        kind: InstanceType,
+        cluster: &ClusterName,
+        system: &SystemConfig,
+    ) -> Result<Option<Map>, LoadError> {
+        if !system.auto_config_enabled(kind.as_str())? {
+            return Ok(None);
+        }
+        let file = format!("autotuned_defaults/{}", kind.file(cluster));
+        let document = self.document(id.service(), &file)?;
+        match document.map.get_set(id.instance().as_str()) {
+            None => Ok(None),
+            Some(node) => match node.as_map() {
+                Some(map) => Ok(Some(map.clone())),
+                None => Err(SettingError::new(id.instance().as_str(), node, "a map").into()),
+            },
+        }
+    }
+}
+
+fn instance_name(name: &str, key: &Node) -> Result<InstanceName, LoadError> {
+    InstanceName::new(name).map_err(|error| LoadError::InvalidName {
+        message: error.to_string(),
+        position: key.position.clone(),
+    })
+}
+
+fn no_such_instance(
+    id: &InstanceId,
+    cluster: &ClusterName,
+    all: &[(InstanceName, InstanceType)],
+) -> LoadError {
+    let names = all.iter().map(|(name, _)| name.as_str());
+    LoadError::NoSuchInstance {
+        service: id.service().to_string(),
+        instance: id.instance().to_string(),
+        cluster: cluster.clone(),
+        close: close_matches(id.instance().as_str(), names),
+    }
+}

@@ -1,0 +1,121 @@
+//! A directory of the file system as a [`ConfigSource`].
+
+use std::fs::{self, File};
+use std::io::{self, Read};
+use std::path::{Component, Path, PathBuf};
+
+use super::{ConfigSource, FILE_BYTES_MAX, SourceError, check_path};
+
+/// A directory. Symbolic links are followed as long as they stay below it; anything but a regular file (a FIFO, a
+/// device, a socket) is refused without being opened.
+#[derive(Clone, Debug)]
+pub struct Directory {
+    root: PathBuf,
+}
+
+impl Directory {
+    /// The directory at `root`, made absolute and cleaned of `.` and `..` by its letters alone (config.md §1.1).
+    pub fn new(root: impl AsRef<Path>) -> Self {
+        let root = root.as_ref();
+        Self { root: clean(&std::path::absolute(root).unwrap_or_else(|_| root.to_owned())) }
+    }
+
+    /// The directory.
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    fn full(&self, path: &str) -> PathBuf {
+        if path.is_empty() { self.root.clone() } else { self.root.join(path) }
+    }
+
+    /// Whether a link on the way from the root to `path` leads out of the tree.
+    fn leaves(&self, path: &str) -> io::Result<bool> {
+        let mut at = self.root.clone();
+        let mut linked = false;
+        for name in path.split('/') {
+            at.push(name);
+            linked |= fs::symlink_metadata(&at)?.file_type().is_symlink();
+        }
+        if !linked {
+            return Ok(false);
+        }
+        Ok(!fs::canonicalize(&at)?.starts_with(fs::canonicalize(&self.root)?))
+    }
+
+    fn read_regular(&self, path: &str) -> io::Result<Vec<u8>> {
+        let refuse = |reason: &str| Err(io::Error::new(io::ErrorKind::InvalidInput, reason.to_owned()));
+        let full = self.full(path);
+        let metadata = fs::metadata(&full)?;
+        if !metadata.is_file() {
+            return refuse("it is not a regular file");
+        }
+        if self.leaves(path)? {
+            return refuse("it is a link that leads out of the directory");
+        }
+        let mut bytes = Vec::with_capacity(metadata.len().min(FILE_BYTES_MAX) as usize);
+        File::open(&full)?.take(FILE_BYTES_MAX + 1).read_to_end(&mut bytes)?;
+        if bytes.len() as u64 > FILE_BYTES_MAX {
+            return refuse("it is larger than 16 MiB");
+        }
+        Ok(bytes)
+    }
+
+    fn names(&self, directory: &str) -> io::Result<Vec<String>> {
+        let mut names = Vec::new();
+        for entry in fs::read_dir(self.full(directory))? {
+            // A name that is not UTF-8 cannot be asked for, so it is not listed.
+            if let Ok(name) = entry?.file_name().into_string() {
+                names.push(name);
+            }
+        }
+        names.sort();
+        Ok(names)
+    }
+}
+
+impl ConfigSource for Directory {
+    fn read(&self, path: &str) -> Result<Option<Vec<u8>>, SourceError> {
+        check_path(path)?;
+        or_missing(self.read_regular(path)).map_err(|source| SourceError { path: self.show(path), source })
+    }
+
+    fn list(&self, directory: &str) -> Result<Vec<String>, SourceError> {
+        check_path(directory)?;
+        match or_missing(self.names(directory)) {
+            Ok(names) => Ok(names.unwrap_or_default()),
+            Err(source) => Err(SourceError { path: self.show(directory), source }),
+        }
+    }
+
+    fn is_file(&self, path: &str) -> bool {
+        check_path(path).is_ok() && fs::metadata(self.full(path)).is_ok()
+    }
+
+    fn show(&self, path: &str) -> String {
+        self.full(path).display().to_string()
+    }
+}
+
+/// A file that is not there, or whose directory is a file, is simply missing.
+fn or_missing<T>(result: io::Result<T>) -> io::Result<Option<T>> {
+    match result {
+        Ok(value) => Ok(Some(value)),
+        Err(e) if matches!(e.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => Ok(None),
+        Err(e) => Err(e),
+    }
+}
+
+fn clean(path: &Path) -> PathBuf {
+    let mut cleaned = PathBuf::new();
+    for component in path.components() {
+        match component {
+            Component::ParentDir => {
+                cleaned.pop();
+            }
+            Component::CurDir => {}
+            other => cleaned.push(other),
+        }
+    }
+    cleaned
+}

@@ -1,0 +1,354 @@
+//! From events to one [`Node`]: anchors, aliases, tags, merges, duplicate keys.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use libyaml_safer::{Event, EventData, Mark, Parser};
+
+use super::scalar::{self, Resolved};
+use super::{DEPTH_MAX, NODES_MAX, Parsed, Warning, YamlError, YamlProblem};
+use crate::{Map, Node, Position, Value};
+
+type Result<T> = std::result::Result<T, YamlError>;
+
+/// The one document of `text`.
+pub(super) fn document(text: &str, file: &Arc<str>) -> Result<Parsed> {
+    let mut parser = Parser::new();
+    parser.set_input(text.as_bytes());
+    let mut composer = Composer {
+        parser,
+        file: file.clone(),
+        anchors: HashMap::new(),
+        open: Vec::new(),
+        nodes: 0,
+        warnings: Vec::new(),
+    };
+    let root = composer.stream()?;
+    Ok(Parsed { root, warnings: composer.warnings })
+}
+
+struct Composer<'a> {
+    parser: Parser<&'a [u8]>,
+    file: Arc<str>,
+    anchors: HashMap<String, Anchored>,
+    /// Anchors of the collections that we are inside of.
+    open: Vec<String>,
+    nodes: usize,
+    warnings: Vec<Warning>,
+}
+
+/// What an alias stands for.
+struct Anchored {
+    item: Item,
+    nodes: usize,
+    height: usize,
+}
+
+/// A node, and what its key or value place must know beyond its value.
+#[derive(Clone)]
+struct Item {
+    node: Node,
+    height: usize,
+    kind: Kind,
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum Kind {
+    Ordinary,
+    /// A plain `<<`.
+    Merge,
+    /// A plain `=`.
+    Equals,
+}
+
+/// One `key: value` as written.
+struct Pair {
+    key: Node,
+    value: Node,
+}
+
+impl Composer<'_> {
+    fn stream(&mut self) -> Result<Node> {
+        self.next()?;
+        let event = self.next()?;
+        if let EventData::StreamEnd = event.data {
+            return Ok(Node { value: Value::Null, position: Some(self.at(event.start_mark)) });
+        }
+        let event = self.next()?;
+        let root = self.item(event, 0)?;
+        let root = self.as_value(root)?;
+        self.next()?;
+        let event = self.next()?;
+        match event.data {
+            EventData::StreamEnd => Ok(root),
+            _ => Err(self.composition(event.start_mark, "the file holds more than one document")),
+        }
+    }
+
+    fn next(&mut self) -> Result<Event> {
+        self.parser.parse().map_err(|error| {
+            let mark = error.problem_mark().unwrap_or_default();
+            YamlError { position: self.at(mark), problem: YamlProblem::Syntax(error.problem().to_owned()) }
+        })
+    }
+
+    fn item(&mut self, event: Event, depth: usize) -> Result<Item> {
+        let mark = event.start_mark;
+        if depth > DEPTH_MAX {
+            return Err(self.too_large(mark, format!("lists and maps are nested deeper than {DEPTH_MAX}")));
+        }
+        let before = self.nodes;
+        let (anchor, item) = match event.data {
+            EventData::Alias { anchor } => return self.alias(&anchor, mark, depth),
+            EventData::Scalar { anchor, tag, value, plain_implicit, .. } => {
+                self.check_anchor(anchor.as_deref(), mark)?;
+                self.count(1, mark)?;
+                (anchor, self.scalar(tag.as_deref(), value, plain_implicit, mark)?)
+            }
+            EventData::SequenceStart { anchor, tag, .. } => {
+                self.check_anchor(anchor.as_deref(), mark)?;
+                self.check_tag(tag.as_deref(), "seq", mark)?;
+                self.count(1, mark)?;
+                let item = self.inside(anchor.as_deref(), |composer| composer.list(mark, depth))?;
+                (anchor, item)
+            }
+            EventData::MappingStart { anchor, tag, .. } => {
+                self.check_anchor(anchor.as_deref(), mark)?;
+                self.check_tag(tag.as_deref(), "map", mark)?;
+                self.count(1, mark)?;
+                let item = self.inside(anchor.as_deref(), |composer| composer.map(mark, depth))?;
+                (anchor, item)
+            }
+            _ => return Err(self.composition(mark, "a value is expected")),
+        };
+        if let Some(anchor) = anchor {
+            let anchored = Anchored { item: item.clone(), nodes: self.nodes - before, height: item.height };
+            self.anchors.insert(anchor, anchored);
+        }
+        Ok(item)
+    }
+
+    fn alias(&mut self, anchor: &str, mark: Mark, depth: usize) -> Result<Item> {
+        let Some(anchored) = self.anchors.get(anchor) else {
+            let problem = if self.open.iter().any(|open| open == anchor) {
+                format!("the alias `*{anchor}` stands inside of what it stands for")
+            } else {
+                format!("the alias `*{anchor}` has no anchor before it")
+            };
+            return Err(self.composition(mark, problem));
+        };
+        if depth + anchored.height > DEPTH_MAX {
+            return Err(self.too_large(mark, format!("lists and maps are nested deeper than {DEPTH_MAX}")));
+        }
+        let (item, nodes) = (anchored.item.clone(), anchored.nodes);
+        self.count(nodes, mark)?;
+        Ok(item)
+    }
+
+    fn inside(
+        &mut self,
+        anchor: Option<&str>,
+        compose: impl FnOnce(&mut Self) -> Result<Item>,
+    ) -> Result<Item> {
+        let Some(anchor) = anchor else { return compose(self) };
+        self.open.push(anchor.to_owned());
+        let item = compose(self)?;
+        self.open.pop();
+        Ok(item)
+    }
+
+    fn scalar(&self, tag: Option<&str>, text: String, plain: bool, mark: Mark) -> Result<Item> {
+        let resolved = match tag {
+            None | Some("!") if plain => scalar::plain(&text),
+            None | Some("!") => Ok(Resolved::Value(Value::String(text))),
+            Some(tag) => scalar::tagged(tag, &text),
+        };
+        let (value, kind) = match resolved.map_err(|problem| self.value_error(mark, problem))? {
+            Resolved::Value(value) => (value, Kind::Ordinary),
+            Resolved::Merge => (Value::String("<<".to_owned()), Kind::Merge),
+            Resolved::Equals => (Value::String("=".to_owned()), Kind::Equals),
+        };
+        Ok(Item { node: Node { value, position: Some(self.at(mark)) }, height: 0, kind })
+    }
+
+    fn list(&mut self, mark: Mark, depth: usize) -> Result<Item> {
+        let mut list = Vec::new();
+        let mut height = 0;
+        loop {
+            let event = self.next()?;
+            if let EventData::SequenceEnd = event.data {
+                let node = Node { value: Value::List(list), position: Some(self.at(mark)) };
+                return Ok(Item { node, height: height + 1, kind: Kind::Ordinary });
+            }
+            let item = self.item(event, depth + 1)?;
+            height = height.max(item.height);
+            list.push(self.as_value(item)?);
+        }
+    }
+
+    fn map(&mut self, mark: Mark, depth: usize) -> Result<Item> {
+        let (mut merged, mut own) = (Vec::new(), Vec::new());
+        let mut height = 0;
+        loop {
+            let event = self.next()?;
+            if let EventData::MappingEnd = event.data {
+                break;
+            }
+            let key_mark = event.start_mark;
+            let key = self.item(event, depth + 1)?;
+            if matches!(key.node.value, Value::List(_) | Value::Map(_)) {
+                let problem = format!("{} cannot be a key", key.node.kind());
+                return Err(self.value_error(key_mark, problem));
+            }
+            let event = self.next()?;
+            let value_mark = event.start_mark;
+            let value = self.item(event, depth + 1)?;
+            height = height.max(value.height);
+            if key.kind == Kind::Merge {
+                self.merge(value, value_mark, &mut merged)?;
+            } else {
+                own.push(Pair { key: key.node, value: self.as_value(value)? });
+            }
+        }
+        let node = Node { value: Value::Map(self.lay(merged, own)), position: Some(self.at(mark)) };
+        Ok(Item { node, height: height + 1, kind: Kind::Ordinary })
+    }
+
+    /// What `<<` brings in: a map, or a list of maps laid down from the last to the first.
+    fn merge(&mut self, value: Item, mark: Mark, merged: &mut Vec<Pair>) -> Result<()> {
+        let maps = match value.node.value {
+            Value::Map(map) => vec![map],
+            Value::List(list) => {
+                let mut maps = Vec::new();
+                for node in list.into_iter().rev() {
+                    match node.value {
+                        Value::Map(map) => maps.push(map),
+                        _ => return Err(self.value_error(mark, "`<<` takes a map or a list of maps")),
+                    }
+                }
+                maps
+            }
+            _ => return Err(self.value_error(mark, "`<<` takes a map or a list of maps")),
+        };
+        let pairs = maps.into_iter().flat_map(Map::into_entries);
+        merged.extend(pairs.map(|(key, value)| Pair { key, value }));
+        Ok(())
+    }
+
+    /// Merged pairs first, then the map's own; a key keeps its first place and takes its last value.
+    fn lay(&mut self, merged: Vec<Pair>, own: Vec<Pair>) -> Map {
+        let mut entries: Vec<(Node, Node)> = Vec::with_capacity(merged.len() + own.len());
+        let mut places: HashMap<KeyId, (usize, Option<Position>)> = HashMap::new();
+        let merged = merged.into_iter().map(|pair| (pair, false));
+        for (pair, is_own) in merged.chain(own.into_iter().map(|pair| (pair, true))) {
+            match places.get_mut(&KeyId::of(&pair.key)) {
+                None => {
+                    let written = pair.key.position.clone().filter(|_| is_own);
+                    places.insert(KeyId::of(&pair.key), (entries.len(), written));
+                    entries.push((pair.key, pair.value));
+                }
+                Some((place, written)) => {
+                    let place = *place;
+                    if is_own {
+                        let again = pair.key.position.clone();
+                        if let (Some(first), Some(again)) = (written.clone(), again.clone()) {
+                            let key =
+                                pair.key.as_str().map_or_else(|| format!("{:?}", pair.key), str::to_owned);
+                            self.warnings.push(Warning { key, first, again });
+                        }
+                        *written = written.take().or(again);
+                    }
+                    if let Some(entry) = entries.get_mut(place) {
+                        entry.1 = pair.value;
+                    }
+                }
+            }
+        }
+        Map::from_distinct(entries)
+    }
+
+    /// A merge mark or `=` is no value.
+    fn as_value(&self, item: Item) -> Result<Node> {
+        match item.kind {
+            Kind::Ordinary => Ok(item.node),
+            kind => {
+                let text = if kind == Kind::Merge { "<<" } else { "=" };
+                let problem = format!("a plain `{text}` cannot be a value; put it in quotes");
+                Err(YamlError {
+                    position: item.node.position.unwrap_or_else(|| self.at(Mark::default())),
+                    problem: YamlProblem::Value(problem),
+                })
+            }
+        }
+    }
+
+    fn check_anchor(&self, anchor: Option<&str>, mark: Mark) -> Result<()> {
+        match anchor {
+            Some(anchor)
+                if self.anchors.contains_key(anchor) || self.open.iter().any(|open| open == anchor) =>
+            {
+                Err(self.composition(mark, format!("the anchor `&{anchor}` stands twice")))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn check_tag(&self, tag: Option<&str>, expected: &str, mark: Mark) -> Result<()> {
+        match tag {
+            None | Some("!") => Ok(()),
+            Some(tag) if tag.strip_prefix(scalar::TAG_PREFIX) == Some(expected) => Ok(()),
+            Some(tag) => Err(self.value_error(mark, scalar::unknown_tag(tag))),
+        }
+    }
+
+    fn count(&mut self, nodes: usize, mark: Mark) -> Result<()> {
+        self.nodes = self.nodes.saturating_add(nodes);
+        if self.nodes > NODES_MAX {
+            return Err(self.too_large(mark, format!("the file comes to more than {NODES_MAX} values")));
+        }
+        Ok(())
+    }
+
+    fn at(&self, mark: Mark) -> Position {
+        let number = |n: u64| u32::try_from(n).unwrap_or(u32::MAX).saturating_add(1);
+        Position { file: self.file.clone(), line: number(mark.line), column: number(mark.column) }
+    }
+
+    fn composition(&self, mark: Mark, problem: impl Into<String>) -> YamlError {
+        YamlError { position: self.at(mark), problem: YamlProblem::Composition(problem.into()) }
+    }
+
+    fn value_error(&self, mark: Mark, problem: impl Into<String>) -> YamlError {
+        YamlError { position: self.at(mark), problem: YamlProblem::Value(problem.into()) }
+    }
+
+    fn too_large(&self, mark: Mark, problem: String) -> YamlError {
+        YamlError { position: self.at(mark), problem: YamlProblem::TooLarge(problem) }
+    }
+}
+
+/// What makes two keys one in Python: `1`, `1.0` and `true` are the same key.
+#[derive(PartialEq, Eq, Hash)]
+enum KeyId {
+    Null,
+    Integer(i64),
+    Other(u64),
+    Text(String),
+    Digits(String),
+    Date(String),
+}
+
+impl KeyId {
+    fn of(key: &Node) -> Self {
+        match &key.value {
+            Value::Null | Value::List(_) | Value::Map(_) => Self::Null,
+            Value::Bool(b) => Self::Integer((*b).into()),
+            Value::Int(i) => Self::Integer(*i),
+            Value::Float(f) if f.fract() == 0.0 && f.abs() < 9e15 => Self::Integer(*f as i64),
+            Value::Float(f) => Self::Other(f.to_bits()),
+            Value::BigInt(digits) => Self::Digits(digits.clone()),
+            Value::String(text) => Self::Text(text.clone()),
+            Value::Date(text) => Self::Date(text.clone()),
+        }
+    }
+}
