@@ -1,5 +1,7 @@
 //! Every way to a remote, against real repositories.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot be set up fails")]
+
 mod common;
 
 use std::fs;
