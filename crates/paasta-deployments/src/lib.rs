@@ -30,6 +30,7 @@ mod local;
 mod python_json;
 mod refs;
 mod remote;
+mod service;
 mod wire;
 mod write;
 
@@ -43,4 +44,8 @@ pub use grammar::{
 pub use local::Git2Refs;
 pub use refs::{CommitError, Limits, Refs, RefsError, RemoteRef, WriteMode, Written, expand_commit};
 pub use remote::{RemoteForm, refs_for_url};
+pub use service::{
+    Branches, Connect, GenerateError, Generated, control_branches, generate_for_service, generate_for_services,
+    git_url,
+};
 pub use write::{FileChange, WriteError, write_if_changed};

@@ -1,1 +1,4 @@
-//! Operator programs, named as in PaaSTA.
+//! Operator programs, named as in PaaSTA: each parses its arguments, makes one library call, and tells by its exit
+//! code how that went (0 fine, 1 failed, 2 wrong usage).
+
+pub mod program;

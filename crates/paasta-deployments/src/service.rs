@@ -1,0 +1,179 @@
+//! One service, or all of them, end to end: soa-configs and refs in, `deployments.json` written (config.md §4.3).
+
+use std::num::NonZeroUsize;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+
+use paasta_config::{InstanceType, LoadError, Soa, SystemConfig};
+use paasta_core::{ClusterName, InstanceId, ServiceName};
+
+use crate::{
+    ControlBranch, Deployments, FileChange, Refs, RefsError, WriteError, generate, write_if_changed,
+};
+
+/// Where code is when neither the service nor the system configuration says so.
+const DEFAULT_GIT_URL: &str = "git@github.yelpcorp.com:services/{service}";
+
+/// What came of one service.
+#[derive(Debug)]
+pub struct Generated {
+    /// Whether the file changed.
+    pub change: FileChange,
+    /// What it says now.
+    pub deployments: Deployments,
+    /// Instances that are left out because they cannot be read: nothing could load them either.
+    pub left_out: Vec<LoadError>,
+}
+
+/// Why a service's file is as it was.
+#[derive(Debug, thiserror::Error)]
+pub enum GenerateError {
+    /// Its configuration cannot be read.
+    #[error("could not read the configuration of service `{service}`")]
+    Config {
+        /// The service.
+        service: ServiceName,
+        /// Why.
+        source: LoadError,
+    },
+    /// Its git repository cannot be read.
+    #[error("could not list the tags of service `{service}`")]
+    Refs {
+        /// The service.
+        service: ServiceName,
+        /// Why.
+        source: RefsError,
+    },
+    /// Its file cannot be written.
+    #[error("could not update the deployments of service `{service}`")]
+    Write {
+        /// The service.
+        service: ServiceName,
+        /// Why.
+        source: WriteError,
+    },
+}
+
+/// Finds the way to a remote; usually [`crate::refs_for_url`].
+pub type Connect<'a> = &'a (dyn Fn(&str) -> Result<Arc<dyn Refs>, RefsError> + Sync);
+
+/// The instances of a service as the generator sees them.
+#[derive(Debug, Default)]
+pub struct Branches {
+    /// Clusters by name, types in their order, instances in file order.
+    pub branches: Vec<ControlBranch>,
+    /// Instances that cannot be read.
+    pub left_out: Vec<LoadError>,
+}
+
+/// Every instance of every loadable type in every known cluster (config.md §4.3, steps 2 and 3). A file that cannot be
+/// parsed is an error of the whole; an instance that cannot be read is only left out.
+pub fn control_branches(
+    soa: &Soa,
+    system: &SystemConfig,
+    service: &ServiceName,
+) -> Result<Branches, LoadError> {
+    let mut found = Branches::default();
+    for cluster in soa.clusters(service, system)? {
+        for kind in InstanceType::LOADABLE {
+            add_branches(&mut found, soa, system, service, (&cluster, kind))?;
+        }
+    }
+    Ok(found)
+}
+
+fn add_branches(
+    found: &mut Branches,
+    soa: &Soa,
+    system: &SystemConfig,
+    service: &ServiceName,
+    (cluster, kind): (&ClusterName, InstanceType),
+) -> Result<(), LoadError> {
+    for instance in soa.instances(service, cluster, kind)? {
+        let branch = format!("{cluster}.{instance}");
+        let id = InstanceId::new(service.clone(), instance);
+        match soa.deploy_group(&id, kind, cluster, system) {
+            Ok(group) => found.branches.push(ControlBranch { branch, deploy_group: group }),
+            Err(error) if is_of_one_instance(&error) => found.left_out.push(error),
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
+}
+
+fn is_of_one_instance(error: &LoadError) -> bool {
+    matches!(
+        error,
+        LoadError::Setting(_) | LoadError::NoSuchInstance { .. } | LoadError::InvalidName { .. }
+    )
+}
+
+/// Where a service's code is: `git_url` of service.yaml, else `git_config.default_git_url` of the system configuration
+/// (our own key; `{service}` in it is replaced), else the original's default (config.md §5.1).
+pub fn git_url(soa: &Soa, system: &SystemConfig, service: &ServiceName) -> Result<String, LoadError> {
+    if let Some(url) = soa.git_url(service)?.filter(|url| !url.is_empty()) {
+        return Ok(url);
+    }
+    let configured = system.git_config()?.and_then(|git| git.get("default_git_url")?.as_str());
+    Ok(configured.unwrap_or(DEFAULT_GIT_URL).replace("{service}", service.as_str()))
+}
+
+/// Brings one service's `deployments.json` below `soa_root` up to date. `soa` is the tree at `soa_root`. Without
+/// instances the remote is not asked. Whatever goes wrong, the old file stays.
+///
+/// ```no_run
+/// use std::path::Path;
+/// use paasta_config::{Soa, SystemConfig};
+/// use paasta_deployments::{Limits, generate_for_service, refs_for_url};
+///
+/// let root = Path::new("/nail/etc/services");
+/// let system = SystemConfig::load("/etc/paasta")?;
+/// let connect = |url: &str| refs_for_url(url, Limits::default());
+/// let done = generate_for_service(root, &Soa::open(root), &system, &"web".parse()?, &connect)?;
+/// println!("{:?}", done.change);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub fn generate_for_service(
+    soa_root: &Path,
+    soa: &Soa,
+    system: &SystemConfig,
+    service: &ServiceName,
+    connect: Connect<'_>,
+) -> Result<Generated, GenerateError> {
+    let config = |source| GenerateError::Config { service: service.clone(), source };
+    let Branches { branches, left_out } = control_branches(soa, system, service).map_err(config)?;
+    let refs = if branches.is_empty() {
+        Vec::new()
+    } else {
+        let url = git_url(soa, system, service).map_err(config)?;
+        let listed = connect(&url).and_then(|refs| refs.list());
+        listed.map_err(|source| GenerateError::Refs { service: service.clone(), source })?
+    };
+    let deployments = generate(service.as_str(), &branches, &refs);
+    let change = write_if_changed(soa_root, &deployments)
+        .map_err(|source| GenerateError::Write { service: service.clone(), source })?;
+    Ok(Generated { change, deployments, left_out })
+}
+
+/// Does [`generate_for_service`] for many services, at most `jobs` at once, and tells of each as it is done. One that
+/// fails hinders no other.
+pub fn generate_for_services(
+    services: &[ServiceName],
+    jobs: NonZeroUsize,
+    one: impl Fn(&ServiceName) -> Result<Generated, GenerateError> + Sync,
+    done: impl Fn(&ServiceName, Result<Generated, GenerateError>) + Sync,
+) {
+    let next = AtomicUsize::new(0);
+    let work = || {
+        while let Some(service) = services.get(next.fetch_add(1, Ordering::Relaxed)) {
+            done(service, one(service));
+        }
+    };
+    thread::scope(|scope| {
+        for _ in 0..jobs.get().min(services.len()) {
+            scope.spawn(work);
+        }
+    });
+}

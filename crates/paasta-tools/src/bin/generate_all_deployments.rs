@@ -1,0 +1,106 @@
+//! `generate_all_deployments [-d ROOT] [--jobs N]`: brings the deployments.json of every service up to date, many at
+//! once in one process (config.md §4.1). One that fails hinders no other; the exit code is 1 if any failed.
+
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use clap::Parser;
+use paasta_config::Soa;
+use paasta_core::ServiceName;
+use paasta_deployments::{
+    FileChange, GenerateError, Generated, Limits, generate_for_service, generate_for_services, refs_for_url,
+};
+use paasta_tools::program;
+
+/// Brings the deployments.json of every service up to date from its git tags
+#[derive(Parser, Debug)]
+#[command(version)]
+struct Args {
+    /// Directory to read soa-configs from, and to write to
+    #[arg(short = 'd', long = "soa-dir", value_name = "SOA_DIR")]
+    soa_dir: Option<PathBuf>,
+    /// How many services to work on at once; most of the time goes by waiting for git repositories
+    #[arg(short, long, value_name = "N", default_value = "16")]
+    jobs: NonZeroUsize,
+    /// Seconds that one git repository may take to list its tags
+    #[arg(long, value_name = "SECONDS", default_value_t = 60)]
+    timeout: u64,
+    /// Say more
+    #[arg(short, long)]
+    verbose: bool,
+}
+
+fn main() -> ExitCode {
+    let args = Args::parse();
+    program::start_logging(args.verbose);
+    match run(&args) {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("{}", program::paragraph(&error));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(args: &Args) -> anyhow::Result<ExitCode> {
+    let system = program::system_config()?;
+    let root = program::soa_root(args.soa_dir.as_deref(), &system)?;
+    let soa = Soa::open(&root);
+    let (services, unreadable) = soa.paasta_services(&system)?;
+    let tally = Tally::default();
+    for (service, error) in unreadable {
+        tally.failed(anyhow::Error::new(error).context(format!("could not read service `{service}`")));
+    }
+    let limits = Limits { listing: Duration::from_secs(args.timeout), ..Limits::default() };
+    let connect = |url: &str| refs_for_url(url, limits);
+    let one = |service: &ServiceName| {
+        generate_for_service(&root, &Soa::open(&root).cached(), &system, service, &connect)
+    };
+    generate_for_services(&services, args.jobs, one, |service, result| tally.add(service, result));
+    eprintln!("{}", tally.summary());
+    Ok(if tally.failures.load(Ordering::Relaxed) == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+#[derive(Default)]
+struct Tally {
+    written: AtomicUsize,
+    unchanged: AtomicUsize,
+    failures: AtomicUsize,
+}
+
+impl Tally {
+    fn add(&self, service: &ServiceName, result: Result<Generated, GenerateError>) {
+        match result {
+            Ok(done) => {
+                let counter = match done.change {
+                    FileChange::Written => &self.written,
+                    FileChange::Unchanged => &self.unchanged,
+                };
+                counter.fetch_add(1, Ordering::Relaxed);
+                for error in done.left_out {
+                    let context = format!("could not read one instance of service `{service}`; it is left out");
+                    self.failed(anyhow::Error::new(error).context(context));
+                }
+            }
+            Err(error) => self.failed(error.into()),
+        }
+    }
+
+    fn failed(&self, error: anyhow::Error) {
+        self.failures.fetch_add(1, Ordering::Relaxed);
+        eprintln!("{}\n", program::paragraph(&error));
+    }
+
+    fn summary(&self) -> String {
+        let count = |counter: &AtomicUsize| counter.load(Ordering::Relaxed);
+        format!(
+            "{} written, {} unchanged, {} failed",
+            count(&self.written),
+            count(&self.unchanged),
+            count(&self.failures)
+        )
+    }
+}

@@ -1,0 +1,62 @@
+//! `generate_deployments_for_service -s SERVICE [-d ROOT] [-v]`: brings one service's deployments.json up to date from
+//! its git tags (config.md §4.1).
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::Parser;
+use paasta_config::Soa;
+use paasta_core::ServiceName;
+use paasta_deployments::{FileChange, Limits, generate_for_service, refs_for_url};
+use paasta_tools::program;
+
+/// Brings one service's deployments.json up to date from its git tags
+#[derive(Parser, Debug)]
+#[command(version)]
+struct Args {
+    /// The service
+    #[arg(short, long)]
+    service: ServiceName,
+    /// Directory to read soa-configs from, and to write to
+    #[arg(short = 'd', long = "soa-dir", value_name = "SOA_DIR")]
+    soa_dir: Option<PathBuf>,
+    /// Seconds that the git repository may take to list its tags
+    #[arg(long, value_name = "SECONDS", default_value_t = 60)]
+    timeout: u64,
+    /// Say more
+    #[arg(short, long)]
+    verbose: bool,
+}
+
+fn main() -> ExitCode {
+    let args = Args::parse();
+    program::start_logging(args.verbose);
+    match run(&args) {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("{}", program::paragraph(&error));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(args: &Args) -> anyhow::Result<ExitCode> {
+    let system = program::system_config()?;
+    let root = program::soa_root(args.soa_dir.as_deref(), &system)?;
+    let limits = Limits { listing: Duration::from_secs(args.timeout), ..Limits::default() };
+    let connect = |url: &str| {
+        tracing::debug!(url, "listing refs");
+        refs_for_url(url, limits)
+    };
+    let done = generate_for_service(&root, &Soa::open(&root).cached(), &system, &args.service, &connect)?;
+    match done.change {
+        FileChange::Written => tracing::debug!(service = %args.service, "deployments.json written"),
+        FileChange::Unchanged => tracing::debug!(service = %args.service, "deployments.json unchanged"),
+    }
+    let failed = !done.left_out.is_empty();
+    for error in done.left_out {
+        eprintln!("{}", program::paragraph(&anyhow::Error::new(error).context("could not read one instance; it is left out")));
+    }
+    Ok(if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+}
