@@ -36,7 +36,7 @@ pub enum GenerateError {
         /// The service.
         service: ServiceName,
         /// Why.
-        source: LoadError,
+        source: Box<LoadError>,
     },
     /// Its git repository cannot be read.
     #[error("could not list the tags of service `{service}`")]
@@ -104,10 +104,7 @@ fn add_branches(
 }
 
 fn is_of_one_instance(error: &LoadError) -> bool {
-    matches!(
-        error,
-        LoadError::Setting(_) | LoadError::NoSuchInstance { .. } | LoadError::InvalidName { .. }
-    )
+    matches!(error, LoadError::Setting(_) | LoadError::NoSuchInstance { .. } | LoadError::InvalidName { .. })
 }
 
 /// Where a service's code is: `git_url` of service.yaml, else `git_config.default_git_url` of the system configuration
@@ -142,7 +139,7 @@ pub fn generate_for_service(
     service: &ServiceName,
     connect: Connect<'_>,
 ) -> Result<Generated, GenerateError> {
-    let config = |source| GenerateError::Config { service: service.clone(), source };
+    let config = |error| GenerateError::Config { service: service.clone(), source: Box::new(error) };
     let Branches { branches, left_out } = control_branches(soa, system, service).map_err(config)?;
     let refs = if branches.is_empty() {
         Vec::new()

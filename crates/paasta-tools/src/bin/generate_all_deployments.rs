@@ -81,7 +81,8 @@ impl Tally {
                 };
                 counter.fetch_add(1, Ordering::Relaxed);
                 for error in done.left_out {
-                    let context = format!("could not read one instance of service `{service}`; it is left out");
+                    let context =
+                        format!("could not read one instance of service `{service}`; it is left out");
                     self.failed(anyhow::Error::new(error).context(context));
                 }
             }

@@ -56,7 +56,12 @@ fn run(args: &Args) -> anyhow::Result<ExitCode> {
     }
     let failed = !done.left_out.is_empty();
     for error in done.left_out {
-        eprintln!("{}", program::paragraph(&anyhow::Error::new(error).context("could not read one instance; it is left out")));
+        eprintln!(
+            "{}",
+            program::paragraph(
+                &anyhow::Error::new(error).context("could not read one instance; it is left out")
+            )
+        );
     }
     Ok(if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
