@@ -1,9 +1,25 @@
 //! The engine over Marathon: rendering, identity, client, shards and events.
+//!
+//! Three things, usable apart:
+//!
+//! * [`render_app`] turns a wanted instance into its app id, the exact text that id is hashed from, and the body that
+//!   creates the app; pure, and byte for byte what PaaSTA 0.99 makes (marathon-and-bounce.md §1).
+//! * [`MarathonRenderer`] adds where the instance lives among several Marathon servers (§2.2).
+//! * [`MarathonEngine`] is [`paasta_core::Engine`] over Marathon's REST interface and event stream (§3.1).
 
+mod apply;
+mod client;
+mod engine;
+mod events;
+mod maintenance;
 mod rendering;
 mod servers;
 mod shards;
+mod wire;
 
+pub use client::RequestCounts;
+pub use engine::{MarathonEngine, SetUpError};
+pub use maintenance::{LeavingHosts, NoMaintenance, UnknownMaintenance};
 pub use rendering::{AppRendering, app_id, config_hash, render_app};
 pub use servers::{MarathonServers, Password, Server, ServersError};
 pub use shards::{MarathonRenderer, rendezvous};

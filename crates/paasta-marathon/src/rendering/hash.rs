@@ -133,8 +133,7 @@ pub(crate) fn env<'a>(complete: &'a Complete<'_>) -> Json<'a> {
 }
 
 fn constraints<'a>(complete: &'a Complete<'_>) -> Json<'a> {
-    let list =
-        |constraint: &'a Vec<Json<'_>>| Json::List(constraint.iter().map(|item| Json::Ref(item)).collect());
+    let list = |constraint: &'a Vec<Json<'_>>| Json::List(constraint.iter().map(Json::Ref).collect());
     Json::List(complete.constraints.iter().map(list).collect())
 }
 

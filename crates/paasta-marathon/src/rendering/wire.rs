@@ -136,7 +136,7 @@ fn constraints<'a>(complete: &'a Complete<'_>) -> Result<Json<'a>, RenderError> 
         [field, operator, value] if !value.is_truthy() => {
             Ok(Json::List(vec![Json::Ref(field), Json::Ref(operator)]))
         }
-        [_, _, _] => Ok(Json::List(parts.iter().map(|part| Json::Ref(part)).collect())),
+        [_, _, _] => Ok(Json::List(parts.iter().map(Json::Ref).collect())),
         _ => {
             let message = format!("constraints: expected two or three items, found {}", parts.len());
             Err(failure("TypeError", None, message))

@@ -1,0 +1,201 @@
+//! Marathon as an [`Engine`].
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use futures_core::stream::BoxStream;
+use futures_util::future::join_all;
+use futures_util::{StreamExt, stream};
+use paasta_config::Map;
+use paasta_core::{
+    Action, App, AppId, Applied, Change, Engine, EngineError, Fleet, HomeId, Homes, InstanceId, LogStream,
+    LogTail, Reading, Sighting, TaskId, TaskLog,
+};
+use reqwest::{Method, StatusCode};
+
+use crate::client::{Client, Counters, HttpClients, RequestCounts, escaped};
+use crate::maintenance::{self, LeavingHosts};
+use crate::servers::{MarathonServers, ServersError};
+use crate::wire::{AppList, LogAnswer, Queue};
+use crate::{apply, events};
+
+/// The engine over one or more Marathon servers.
+///
+/// Each server is a home. Requests are made with the time limits of marathon-and-bounce.md §2.3; nothing is cached.
+///
+/// ```
+/// use paasta_marathon::{MarathonEngine, MarathonServers, NoMaintenance};
+///
+/// let engine = MarathonEngine::new(&MarathonServers::default(), Box::new(NoMaintenance)).expect("no TLS needed");
+/// assert_eq!(engine.requests().writes(), 0);
+/// ```
+pub struct MarathonEngine {
+    homes: BTreeMap<HomeId, Home>,
+    leaving: Box<dyn LeavingHosts>,
+    counters: Arc<Counters>,
+}
+
+struct Home {
+    requests: Client,
+    streams: Client,
+}
+
+/// Why the engine could not be set up.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum SetUpError {
+    /// The servers are not written as they should be.
+    #[error("could not read the Marathon servers from the system configuration")]
+    Servers(#[source] ServersError),
+    /// No HTTP client can be had.
+    #[error("could not set up the HTTP client for Marathon: {0}")]
+    Http(String),
+}
+
+impl MarathonEngine {
+    /// An engine over these servers that learns of leaving hosts from `leaving`.
+    pub fn new(servers: &MarathonServers, leaving: Box<dyn LeavingHosts>) -> Result<Self, SetUpError> {
+        let http = HttpClients::new(servers).map_err(SetUpError::Http)?;
+        let counters = Arc::new(Counters::default());
+        let home = |(id, server): &(HomeId, crate::Server)| {
+            let client = |http: &reqwest::Client| Client::new(http.clone(), server.clone(), counters.clone());
+            (id.clone(), Home { requests: client(&http.requests), streams: client(&http.streams) })
+        };
+        Ok(Self { homes: servers.homes().iter().map(home).collect(), leaving, counters })
+    }
+
+    /// An engine over the servers of the merged system configuration (keys `marathon_servers`,
+    /// `previous_marathon_servers`, `host_maintenance`).
+    pub fn from_system(system: &Map) -> Result<Self, SetUpError> {
+        let servers = MarathonServers::from_system(system).map_err(SetUpError::Servers)?;
+        Self::new(&servers, maintenance::from_system(system))
+    }
+
+    /// How many requests were sent since it was made.
+    pub fn requests(&self) -> RequestCounts {
+        self.counters.snapshot()
+    }
+
+    async fn list(&self, id: &HomeId, path: &str) -> Reading<Vec<App>> {
+        let Some(home) = self.homes.get(id) else {
+            return Reading::Unknown(
+                "no Marathon server of the system configuration has this URL".to_owned(),
+            );
+        };
+        match home.requests.get::<AppList>(path).await {
+            Ok(list) => {
+                let apps = list.apps.into_iter().filter(|app| !app.is_in_folder());
+                Reading::Known(apps.map(|app| app.into_app(id)).collect())
+            }
+            Err(error) => Reading::Unknown(error.to_string()),
+        }
+    }
+
+    /// Adds what launches wait for, if an app has fewer tasks than it should.
+    async fn add_waits(&self, id: &HomeId, reading: &mut Reading<Vec<App>>) {
+        let (Reading::Known(apps), Some(home)) = (reading, self.homes.get(id)) else { return };
+        if !apps.iter().any(lacks_tasks) {
+            return;
+        }
+        let queue = match home.requests.get::<Queue>("/v2/queue?embed=lastUnusedOffers").await {
+            Ok(queue) => queue,
+            Err(error) => return tracing::warn!(%error, "launch queue not read"),
+        };
+        let items: BTreeMap<AppId, _> =
+            queue.queue.into_iter().map(|item| (AppId::new(item.app.id.as_str()), item)).collect();
+        for app in apps.iter_mut().filter(|app| lacks_tasks(app)) {
+            app.launch = items.get(&app.id).and_then(|item| item.wait());
+        }
+    }
+
+    fn client(&self, home: &HomeId) -> Result<&Client, EngineError> {
+        let found = self.homes.get(home).map(|home| &home.requests);
+        found.ok_or_else(|| EngineError::NotFound { what: format!("Marathon server `{home}`") })
+    }
+}
+
+fn lacks_tasks(app: &App) -> bool {
+    app.tasks.len() < app.instances
+}
+
+#[async_trait]
+impl Engine for MarathonEngine {
+    async fn observe(&self, instance: &InstanceId, homes: &Homes) -> Sighting {
+        // Marathon's filter finds the text anywhere in an id, so its answer is filtered again.
+        let path = format!("/v2/apps?id=/{}&embed=app.tasks", escaped(&instance.short_id()));
+        let home = |id: &HomeId| {
+            let (id, path) = (id.clone(), &path);
+            async move {
+                let own =
+                    |apps: Vec<App>| apps.into_iter().filter(|app| app.id.belongs_to(instance)).collect();
+                let mut reading = self.list(&id, path).await.map(own);
+                self.add_waits(&id, &mut reading).await;
+                (id, reading)
+            }
+        };
+        let (homes, leaving_hosts) =
+            futures_util::join!(join_all(homes.all().map(home)), self.leaving.leaving_hosts());
+        Sighting { homes: homes.into_iter().collect(), leaving_hosts }
+    }
+
+    async fn observe_all(&self) -> Fleet {
+        let home = |id: &HomeId| {
+            let id = id.clone();
+            async move {
+                let mut reading = self.list(&id, "/v2/apps?embed=app.tasks").await;
+                self.add_waits(&id, &mut reading).await;
+                (id, reading)
+            }
+        };
+        let (homes, leaving_hosts) =
+            futures_util::join!(join_all(self.homes.keys().map(home)), self.leaving.leaving_hosts());
+        Fleet { homes: homes.into_iter().collect(), leaving_hosts }
+    }
+
+    async fn apply(&self, action: &Action) -> Result<Applied, EngineError> {
+        match action {
+            Action::Create { home, app, body } => apply::create(self.client(home)?, app, body).await,
+            Action::Scale { home, app, instances } => apply::scale(self.client(home)?, app, *instances).await,
+            Action::KillAndShrink { home, kills } => apply::kill_and_shrink(self.client(home)?, kills).await,
+            Action::Delete { home, app } => apply::delete(self.client(home)?, app).await,
+        }
+    }
+
+    fn changes(&self) -> BoxStream<'static, Change> {
+        stream::select_all(self.homes.values().map(|home| events::changes(home.streams.clone()))).boxed()
+    }
+
+    async fn task_log(
+        &self,
+        task: &TaskId,
+        stream: LogStream,
+        tail: LogTail,
+    ) -> Result<TaskLog, EngineError> {
+        let path = format!(
+            "/paasta/tasks/{}/log?stream={}&lines={}",
+            escaped(task.as_str()),
+            stream.as_str(),
+            tail.lines
+        );
+        let mut result =
+            Err(EngineError::NotFound { what: format!("task `{task}`: there is no Marathon server") });
+        for home in self.homes.values() {
+            let answer =
+                home.requests.send(Method::GET, &path, None).await.map_err(|lost| lost.into_error())?;
+            if answer.status.is_success() {
+                return Ok(TaskLog { lines: answer.json::<LogAnswer>()?.lines });
+            }
+            result = Err(match answer.status {
+                StatusCode::NOT_FOUND if answer.refusal().is_some_and(|told| told.message.is_some()) => {
+                    EngineError::NotFound { what: format!("task `{task}`") }
+                }
+                StatusCode::NOT_FOUND => EngineError::Unsupported(format!(
+                    "{} keeps no task output; logs of tasks on Mesos agents cannot be read yet",
+                    answer.endpoint
+                )),
+                _ => answer.refused(),
+            });
+        }
+        result
+    }
+}

@@ -1,0 +1,228 @@
+//! Marathon's answers, as far as they are read (marathon-and-bounce.md §3.1). Members not named here are ignored.
+
+use paasta_core::{App, AppId, CheckTiming, Health, HomeId, LaunchWait, Task, TaskId, TaskPhase, Timestamp};
+use serde::Deserialize;
+
+/// `GET /v2/apps`.
+#[derive(Debug, Deserialize)]
+pub(crate) struct AppList {
+    pub(crate) apps: Vec<WireApp>,
+}
+
+/// One app of a listing.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct WireApp {
+    pub(crate) id: String,
+    #[serde(default)]
+    instances: i64,
+    tasks: Option<Vec<WireTask>>,
+    health_checks: Option<Vec<WireCheck>>,
+    deployments: Option<Vec<serde::de::IgnoredAny>>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct WireCheck {
+    grace_period_seconds: Option<f64>,
+    interval_seconds: Option<f64>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct WireTask {
+    id: String,
+    host: Option<String>,
+    ports: Option<Vec<u16>>,
+    started_at: Option<Timestamp>,
+    staged_at: Option<Timestamp>,
+    state: Option<String>,
+    health_check_results: Option<Vec<Option<WireResult>>>,
+}
+
+#[derive(Debug, Deserialize)]
+struct WireResult {
+    #[serde(default)]
+    alive: bool,
+}
+
+/// Marathon's own grace period and interval, where a check names none.
+const GRACE_SECONDS_DEFAULT: f64 = 300.0;
+const INTERVAL_SECONDS_DEFAULT: f64 = 60.0;
+
+impl WireApp {
+    /// Whether it lies in a folder, as no app of ours does.
+    pub(crate) fn is_in_folder(&self) -> bool {
+        self.id.strip_prefix('/').unwrap_or(&self.id).contains('/')
+    }
+
+    /// The same in everybody's words.
+    pub(crate) fn into_app(self, home: &HomeId) -> App {
+        let id = AppId::new(self.id);
+        let tasks = self.tasks.unwrap_or_default().into_iter().map(|task| task.into_task(&id)).collect();
+        let checks = self.health_checks.unwrap_or_default();
+        App {
+            home: home.clone(),
+            instances: usize::try_from(self.instances).unwrap_or(0),
+            tasks,
+            checks: checks.first().map(|check| CheckTiming {
+                grace_seconds: check.grace_period_seconds.unwrap_or(GRACE_SECONDS_DEFAULT),
+                interval_seconds: check.interval_seconds.unwrap_or(INTERVAL_SECONDS_DEFAULT),
+            }),
+            deploying: self.deployments.is_some_and(|deployments| !deployments.is_empty()),
+            launch: None,
+            id,
+        }
+    }
+}
+
+impl WireTask {
+    fn into_task(self, app: &AppId) -> Task {
+        let results: Vec<WireResult> =
+            self.health_check_results.unwrap_or_default().into_iter().flatten().collect();
+        Task {
+            id: TaskId::new(self.id),
+            app: app.clone(),
+            host: self.host.unwrap_or_default(),
+            ports: self.ports.unwrap_or_default(),
+            phase: phase(self.state, self.started_at.is_some()),
+            staged_at: self.staged_at,
+            started_at: self.started_at,
+            health: match results.iter().any(|result| result.alive) {
+                true => Health::Alive,
+                false if results.is_empty() => Health::NoResults,
+                false => Health::Dead,
+            },
+        }
+    }
+}
+
+/// Old Marathons name no state; there a task that has started runs.
+fn phase(state: Option<String>, started: bool) -> TaskPhase {
+    match state.as_deref() {
+        Some("TASK_RUNNING") => TaskPhase::Running,
+        Some("TASK_STAGING" | "TASK_STARTING" | "TASK_CREATED") => TaskPhase::Staging,
+        Some("TASK_UNREACHABLE") => TaskPhase::Unreachable,
+        Some("TASK_KILLING") => TaskPhase::Killing,
+        Some(other) => TaskPhase::Other(other.to_owned()),
+        None if started => TaskPhase::Running,
+        None => TaskPhase::Staging,
+    }
+}
+
+/// `GET /v2/queue`.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Queue {
+    pub(crate) queue: Vec<QueueItem>,
+}
+
+/// An app that waits for a launch.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct QueueItem {
+    pub(crate) app: QueueApp,
+    delay: Option<Delay>,
+    last_unused_offers: Option<Vec<UnusedOffer>>,
+}
+
+/// Which app waits.
+#[derive(Debug, Deserialize)]
+pub(crate) struct QueueApp {
+    pub(crate) id: String,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Delay {
+    #[serde(default)]
+    overdue: bool,
+    #[serde(default)]
+    time_left_seconds: f64,
+}
+
+#[derive(Debug, Deserialize)]
+struct UnusedOffer {
+    reason: Option<Vec<String>>,
+}
+
+impl QueueItem {
+    /// What the next launch waits for, if for anything.
+    pub(crate) fn wait(&self) -> Option<LaunchWait> {
+        let delay = self.delay.as_ref()?;
+        if delay.overdue {
+            return Some(LaunchWait::Resources { reason: self.unused_reasons() });
+        }
+        (delay.time_left_seconds > 0.0)
+            .then_some(LaunchWait::BackOff { seconds_left: delay.time_left_seconds })
+    }
+
+    fn unused_reasons(&self) -> String {
+        let offers = self.last_unused_offers.iter().flatten();
+        let mut reasons: Vec<&str> =
+            offers.flat_map(|offer| offer.reason.iter().flatten()).map(String::as_str).collect();
+        reasons.sort_unstable();
+        reasons.dedup();
+        if reasons.is_empty() { "no offer that fits has come".to_owned() } else { reasons.join(", ") }
+    }
+}
+
+/// An answer that says no.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Refusal {
+    pub(crate) message: Option<String>,
+    details: Option<serde_json::Value>,
+}
+
+impl Refusal {
+    /// The message with its details.
+    pub(crate) fn text(&self) -> Option<String> {
+        let message = self.message.as_ref()?;
+        Some(match &self.details {
+            Some(details) => format!("{message}: {details}"),
+            None => message.clone(),
+        })
+    }
+}
+
+/// `GET /paasta/tasks/<id>/log`, a route of the embedded engine.
+#[derive(Debug, Deserialize)]
+pub(crate) struct LogAnswer {
+    pub(crate) lines: Vec<String>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn app(json: &str) -> App {
+        let app: WireApp = serde_json::from_str(json).unwrap();
+        app.into_app(&HomeId::new("h"))
+    }
+
+    #[test]
+    fn missing_empty_and_null_results_are_no_results() {
+        for results in ["", r#","healthCheckResults":[]"#, r#","healthCheckResults":[null]"#] {
+            let text =
+                format!(r#"{{"id":"/a.b.c.d","instances":1,"tasks":[{{"id":"t"{results}}}],"new":{{}}}}"#);
+            assert_eq!(app(&text).tasks[0].health, Health::NoResults, "{results}");
+        }
+        let text = r#"{"id":"/a","tasks":[{"id":"t","healthCheckResults":[{"alive":false},{"alive":true}]},
+            {"id":"u","healthCheckResults":[{"alive":false}]}]}"#;
+        let app = app(text);
+        assert_eq!((app.tasks[0].health, app.tasks[1].health), (Health::Alive, Health::Dead));
+    }
+
+    #[test]
+    fn waits_are_overdue_first() {
+        let wait = |json: &str| serde_json::from_str::<QueueItem>(json).unwrap().wait();
+        assert_eq!(wait(r#"{"app":{"id":"/a"},"delay":{"timeLeftSeconds":0,"overdue":false}}"#), None);
+        assert_eq!(
+            wait(r#"{"app":{"id":"/a"},"delay":{"timeLeftSeconds":7,"overdue":false}}"#),
+            Some(LaunchWait::BackOff { seconds_left: 7.0 })
+        );
+        let overdue = r#"{"app":{"id":"/a"},"delay":{"timeLeftSeconds":0,"overdue":true},
+            "lastUnusedOffers":[{"reason":["InsufficientMemory","InsufficientCpus"]},{"reason":["InsufficientCpus"]}]}"#;
+        let reason = "InsufficientCpus, InsufficientMemory".to_owned();
+        assert_eq!(wait(overdue), Some(LaunchWait::Resources { reason }));
+    }
+}
