@@ -204,18 +204,22 @@ pub enum TaskHealth {
 /// Where the bounce of an instance stands. Ours.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Bounce {
-    /// Whether versions or counts other than the wanted ones exist.
+    /// Whether anything but the wanted version in the wanted count exists, or is waited for.
     pub in_progress: bool,
     /// How many tasks of the wanted version there are to be.
     pub wanted: usize,
-    /// How many of the wanted version exist.
-    pub new_total: usize,
     /// How many of the wanted version serve.
-    pub new_happy: usize,
-    /// How many of other versions still count as capacity.
-    pub old_serving: usize,
-    /// How many are on their way out.
+    pub happy_new: usize,
+    /// How many other tasks serve: of old versions, and those of the wanted one that are too many.
+    pub old_happy: usize,
+    /// How many of them do not serve.
+    pub old_unhappy: usize,
+    /// How many of them are on their way out.
     pub old_draining: usize,
+    /// How many of them serve on hosts that are about to leave.
+    pub old_at_risk: usize,
+    /// How many old versions exist.
+    pub old_apps: usize,
     /// What keeps it from going on, the most telling first; empty when nothing does.
     pub why: Vec<Why>,
     /// When it is worth looking again.

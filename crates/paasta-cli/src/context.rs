@@ -3,14 +3,13 @@
 use std::ffi::OsString;
 use std::future::Future;
 use std::io::{self, IsTerminal as _, Write};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::Context as _;
 
 use crate::exit::Interrupted;
 use crate::local::{self, LocalCluster};
-use crate::options::DEFAULT_SOA_DIR;
 use crate::paint::{self, ColorChoice, Paint};
 
 /// The environment, as data.
@@ -124,16 +123,6 @@ impl Context {
     /// The local cluster of this user, if one is running.
     pub fn local_cluster(&self) -> Option<LocalCluster> {
         local::find(self.environment.home.as_deref()?)
-    }
-
-    /// Where soa-configs are: what the option says, else `configured` (key `soa_dir` of the system configuration),
-    /// else `/nail/etc/services`.
-    pub fn soa_dir(&self, option: Option<&Path>, configured: Option<&str>) -> PathBuf {
-        match (option, configured) {
-            (Some(dir), _) => self.environment.cwd.join(dir),
-            (None, Some(dir)) => PathBuf::from(dir),
-            (None, None) => PathBuf::from(DEFAULT_SOA_DIR),
-        }
     }
 
     /// Runs async work to its end, or to Ctrl-C, which is the error [`Interrupted`].

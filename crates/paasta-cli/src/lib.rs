@@ -11,8 +11,7 @@
 //!    into a library crate; rendering is a function from data to text.
 //! 2. In `src/commands/mod.rs` add its `mod` line and one line to the `commands!` table. The name on the command
 //!    line is the variant's in kebab case.
-//! 3. Use what is here: [`options`] for the shared spellings of options, [`Context::soa_dir`] and
-//!    [`Context::system_config_dir`] for where files are, [`Context::block_on`] for async work that Ctrl-C may
+//! 3. Use what is here: [`options`] for the shared spellings of options, [`World`] for the configuration files, [`Context::block_on`] for async work that Ctrl-C may
 //!    interrupt, [`HintExt::hint`] for advice with an error, [`table`] and [`paint`] for output.
 //! 4. Add a run of the real program to `tests/`.
 //!
@@ -27,6 +26,7 @@
 //! assert!(cx.captured_stdout().starts_with("paasta "));
 //! ```
 
+pub mod age;
 pub mod commands;
 mod context;
 mod exit;
@@ -36,6 +36,7 @@ pub mod options;
 pub mod paint;
 mod report;
 pub mod table;
+mod world;
 
 use std::ffi::OsString;
 use std::io::Write as _;
@@ -47,6 +48,7 @@ pub use context::{Context, Environment};
 pub use exit::{EXIT_FAILED, EXIT_INTERRUPTED, EXIT_USAGE, Interrupted};
 pub use external::{ExternalCommand, external_command};
 pub use report::{HintExt, UsageError, write_error};
+pub use world::{WHERE_CONFIGURATION_COMES_FROM, World, tell_broken};
 
 use commands::Command;
 use paint::ColorChoice;

@@ -2,9 +2,6 @@
 
 use std::path::{Path, PathBuf};
 
-/// Where soa-configs are if nothing says otherwise.
-pub const DEFAULT_SOA_DIR: &str = "/nail/etc/services";
-
 /// `-d/--soa-dir`, also spelt `-y/--yelpsoa-config-root`.
 #[derive(clap::Args, Clone, Debug, Default)]
 pub struct SoaDir {

@@ -5,6 +5,8 @@ use std::process::ExitCode;
 use crate::Context;
 
 mod completion;
+mod list;
+mod list_clusters;
 
 /// Makes the enum of commands and its dispatch from one line per command.
 macro_rules! commands {
@@ -28,4 +30,6 @@ macro_rules! commands {
 commands! {
     // Sorted by name: `variant => module`.
     Completion => completion,
+    List => list,
+    ListClusters => list_clusters,
 }
