@@ -109,9 +109,8 @@ impl<'a> Planner<'a> {
         let tasks: Vec<_> = tasks.into_iter().filter(|c| c.task.phase != TaskPhase::Killing).collect();
         self.at_risk_new = tasks.iter().filter(|c| c.on_leaving_host).count();
         // Extra tasks may stand in for tasks on leaving hosts; without knowing those, nothing is too many.
-        let leaving_known = self.observed.sighting.leaving_hosts.known().is_some();
         let target = wanted + self.at_risk_new;
-        if new.instances < target || !leaving_known || new.instances <= wanted {
+        if new.instances < target || !self.leaving_known() || new.instances <= wanted {
             if new.instances < target {
                 self.scale.push(Scale { place: place(new), instances: target });
             }
@@ -170,11 +169,20 @@ impl<'a> Planner<'a> {
                 .collect(),
             ask_safe: running.iter().map(|c| c.task.id.clone()).collect(),
             not_running: not_running.iter().map(|c| c.task.id.clone()).collect(),
-            why: self.why(create, going.len(), undrain.len(), uncertain.filter(|_| hold)),
+            why: self.why(
+                create,
+                going.len(),
+                undrain.len(),
+                uncertain.filter(|_| hold || !self.leaving_known()),
+            ),
             scale: std::mem::take(&mut self.scale),
             undrain,
             apps: self.books(),
         }
+    }
+
+    fn leaving_known(&self) -> bool {
+        self.observed.sighting.leaving_hosts.known().is_some()
     }
 
     /// Crossover keeps unhappy tasks before tasks at risk, and those may be all that serves: they stay until the margin

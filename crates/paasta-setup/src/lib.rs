@@ -1,1 +1,22 @@
-//! One pass over one instance: observe, plan, act, settle, act.
+//! One pass over one instance: observe, plan, act, settle, act (marathon-and-bounce.md §5).
+//!
+//! [`Pass::run`] is the one entry point; `setup_marathon_job`, `paasta-deployd` and `paasta local` all call it. What to
+//! do is decided in `paasta-bounce`; here is the order of remote calls, what each failure means, and what is told to
+//! whom. A pass may be dropped at any await and run again: what was done stands at the engine and in the drains.
+//!
+//! Nothing here chooses an engine, a lock service or a clock: they come in through the fields of [`Pass`].
+
+mod act;
+mod desired;
+mod drains;
+mod error;
+mod events;
+mod observe;
+mod pass;
+mod report;
+
+pub use desired::{Target, target};
+pub use drains::{Discovery, DiscoveryQuestion, Drains};
+pub use error::{Need, PassError};
+pub use pass::{Limits, Pass};
+pub use report::{PassAction, PassReport, PassState, Taken};

@@ -1,0 +1,199 @@
+//! The pass itself.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use paasta_bounce::{Observed, Plan, WaitingOn, Why, check, check_settled, plan, settle};
+use paasta_config::{Renderer, Wanted};
+use paasta_core::{Clock, Engine, Fleet, LockError, LockGuard, Locks, LogSink, Timestamp};
+
+use crate::act::Hands;
+use crate::events::{Events, reason};
+use crate::observe::{Statuses, observe};
+use crate::report::{PassAction, PassReport, PassState, Taken};
+use crate::{Discovery, Drains, Need, PassError, Target, target};
+
+/// Seconds until an instance that somebody else works on is looked at again.
+const LOCK_HELD_SECONDS: f64 = 2.0;
+
+/// Seconds until something that failed is tried again.
+const FAILED_SECONDS: f64 = 5.0;
+
+/// Everything a pass works with. Cheap to clone; one serves all instances at once.
+#[derive(Clone)]
+pub struct Pass {
+    /// Runs the tasks.
+    pub engine: Arc<dyn Engine>,
+    /// Says what would run.
+    pub renderer: Arc<dyn Renderer>,
+    /// Keeps two programs from working on one instance.
+    pub locks: Arc<dyn Locks>,
+    /// Builds drain methods.
+    pub drains: Arc<dyn Drains>,
+    /// Where lines for a service's people go.
+    pub log: Arc<dyn LogSink>,
+    /// Tells the time.
+    pub clock: Arc<dyn Clock>,
+    /// What load balancers see; none where nobody can be asked.
+    pub discovery: Option<Arc<dyn Discovery>>,
+    /// Bounds on waiting.
+    pub limits: Limits,
+}
+
+/// Bounds on what one pass waits for.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Limits {
+    /// Seconds to wait for the bounce lock (marathon-and-bounce.md §4.7).
+    pub lock_seconds_max: f64,
+    /// Seconds for one call to a task's drain.
+    pub call_seconds_max: f64,
+    /// Seconds for all calls of one kind together; what is not begun by then is not done in this pass.
+    pub stage_seconds_max: f64,
+    /// Calls to drains at one time.
+    pub calls_at_once: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { lock_seconds_max: 1.0, call_seconds_max: 10.0, stage_seconds_max: 20.0, calls_at_once: 32 }
+    }
+}
+
+impl Pass {
+    /// Does what one instance needs next, once.
+    ///
+    /// With a `fleet`, an instance that needs nothing is left after looking there: no lock is taken and the engine is
+    /// not asked again.
+    ///
+    /// # Errors
+    /// Settings that cannot be read, and parts of the decision that cannot be had. Nothing was done then.
+    pub async fn run(&self, wanted: &Wanted, fleet: Option<&Fleet>) -> Result<PassReport, PassError> {
+        let target = target(wanted, self.renderer.as_ref(), self.drains.as_ref())?;
+        if target.desired.health.check_haproxy && self.discovery.is_none() {
+            let reason = "no load balancer is known here".to_owned();
+            return Err(PassError::Needs { instance: wanted.id.clone(), need: Need::LoadBalancers, reason });
+        }
+        let mut statuses = Statuses::default();
+        if let Some(fleet) = fleet {
+            let sighting = fleet.of(&wanted.id, target.rendered.homes.all());
+            let observed = self.complete(sighting, &target, &mut statuses).await;
+            let now = self.clock.now();
+            let plan = plan(&target.desired, &observed, now);
+            if plan.is_empty() {
+                return Ok(self.nothing_to_do(wanted, &target, &observed, &plan, now));
+            }
+        }
+        let Some(_lock) = self.lock(wanted).await? else { return Ok(lock_held(wanted, &target)) };
+        let sighting = self.engine.observe(&wanted.id, &target.rendered.homes).await;
+        let observed = self.complete(sighting, &target, &mut statuses).await;
+        self.work(wanted, &target, &observed, &statuses).await
+    }
+
+    async fn lock(&self, wanted: &Wanted) -> Result<Option<LockGuard>, PassError> {
+        let name = format!("/bounce/{}", wanted.id.short_id());
+        let wait = Duration::from_secs_f64(self.limits.lock_seconds_max);
+        match self.locks.acquire(&name, wait).await {
+            Ok(guard) => Ok(Some(guard)),
+            Err(LockError::Held { .. }) => Ok(None),
+            Err(LockError::Unavailable { reason, .. }) => {
+                Err(PassError::Needs { instance: wanted.id.clone(), need: Need::Lock, reason })
+            }
+        }
+    }
+
+    async fn complete(
+        &self,
+        sighting: paasta_core::Sighting,
+        target: &Target,
+        statuses: &mut Statuses,
+    ) -> Observed {
+        observe(sighting, target, self.discovery.as_deref(), statuses, &self.limits).await
+    }
+
+    async fn work(
+        &self,
+        wanted: &Wanted,
+        target: &Target,
+        observed: &Observed,
+        statuses: &Statuses,
+    ) -> Result<PassReport, PassError> {
+        let now = self.clock.now();
+        let guard = |source| PassError::Unsafe { instance: wanted.id.clone(), source };
+        let plan = plan(&target.desired, observed, now);
+        check(&target.desired, observed, &plan, now).map_err(guard)?;
+        let events = Events { sink: self.log.as_ref(), wanted, app: &target.desired.app, now };
+        events.planned(&plan, statuses);
+
+        let engine = self.engine.as_ref();
+        let hands = Hands { engine, target, observed, statuses, limits: &self.limits, now };
+        let mut taken = vec![];
+        let outcomes = hands.carry_out(&plan, &mut taken).await;
+        let settled = settle(&plan, &outcomes, now);
+        check_settled(&plan, &outcomes, &settled).map_err(guard)?;
+        hands.finish(&settled, &mut taken).await;
+        events.taken(&taken);
+        if finished(&plan, &taken) {
+            events.finished();
+        }
+        Ok(report(wanted, target, observed, taken, settled.why, settled.look_again_seconds))
+    }
+
+    fn nothing_to_do(
+        &self,
+        wanted: &Wanted,
+        target: &Target,
+        observed: &Observed,
+        plan: &Plan,
+        now: Timestamp,
+    ) -> PassReport {
+        let settled = settle(plan, &paasta_bounce::Outcomes::default(), now);
+        report(wanted, target, observed, vec![], settled.why, settled.look_again_seconds)
+    }
+}
+
+/// Whether the last old apps went in this pass.
+fn finished(plan: &Plan, taken: &[Taken]) -> bool {
+    let deleted = |one: &&Taken| matches!(one.action, PassAction::Delete { .. }) && one.outcome.is_done();
+    let gone = taken.iter().filter(deleted).count();
+    plan.why.counts.new_app_exists && gone > 0 && gone == plan.why.counts.old_apps
+}
+
+fn report(
+    wanted: &Wanted,
+    target: &Target,
+    observed: &Observed,
+    actions: Vec<Taken>,
+    why: Why,
+    look_again_seconds: Option<f64>,
+) -> PassReport {
+    let unknown = observed.sighting.unknown().map(|what| format!("could not read {what}"));
+    let failed = actions
+        .iter()
+        .filter(|taken| !taken.outcome.is_done())
+        .map(|taken| reason(&taken.outcome).to_owned());
+    let problems: Vec<_> = unknown.into_iter().chain(failed).collect();
+    let retry = (!problems.is_empty()).then_some(FAILED_SECONDS);
+    let look_again_seconds = [look_again_seconds, retry].into_iter().flatten().min_by(f64::total_cmp);
+    PassReport {
+        instance: wanted.id.clone(),
+        app: target.desired.app.clone(),
+        state: if look_again_seconds.is_none() { PassState::Steady } else { PassState::Working },
+        why,
+        actions,
+        look_again_seconds,
+        problems,
+    }
+}
+
+fn lock_held(wanted: &Wanted, target: &Target) -> PassReport {
+    let waiting = vec![WaitingOn::EngineBusy("somebody else works on this instance".to_owned())];
+    PassReport {
+        instance: wanted.id.clone(),
+        app: target.desired.app.clone(),
+        state: PassState::LockHeld,
+        why: Why { method: target.desired.method.name().to_owned(), waiting, ..Why::default() },
+        actions: vec![],
+        look_again_seconds: Some(LOCK_HELD_SECONDS),
+        problems: vec![],
+    }
+}
