@@ -28,8 +28,8 @@ pub use node::{Map, Node, Position, Value};
 pub use paasta_core::{ClusterName, NameError};
 pub use setting::SettingError;
 pub use soa::{
-    DEFAULT_SOA_DIR, Instance, InstanceType, Namespace, Pipeline, SecretReference, Soa, Step, close_matches,
-    secret_references,
+    DEFAULT_SOA_DIR, Instance, InstanceType, Namespace, PerService, Pipeline, SecretReference, Soa, Step,
+    close_matches, secret_references,
 };
 pub use source::{ConfigSource, Directory, Memory, SourceError};
 pub use system::{

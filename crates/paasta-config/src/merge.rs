@@ -27,7 +27,7 @@ pub(crate) struct Twice {
 }
 
 /// Joins maps that may not repeat each other (config.md §3.1).
-pub(crate) fn join(into: &mut Map, other: &Map, path: &str) -> Result<(), Twice> {
+pub(crate) fn join(into: &mut Map, other: &Map, path: &str) -> Result<(), Box<Twice>> {
     for (key, value) in other.iter() {
         let name = key.as_str().unwrap_or_default();
         let path = if path.is_empty() { name.to_owned() } else { format!("{path}.{name}") };
@@ -35,7 +35,7 @@ pub(crate) fn join(into: &mut Map, other: &Map, path: &str) -> Result<(), Twice>
             None => into.insert(key.clone(), value.clone()),
             Some(present) => match (&mut present.value, &value.value) {
                 (Value::Map(below), Value::Map(above)) => join(below, above, &path)?,
-                _ => return Err(Twice { path, first: present.clone(), second: value.clone() }),
+                _ => return Err(Box::new(Twice { path, first: present.clone(), second: value.clone() })),
             },
         }
     }

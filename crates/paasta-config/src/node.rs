@@ -46,6 +46,8 @@ pub enum Value {
     String(String),
     /// A date or a point in time: the text that Python's `str()` gives.
     Date(String),
+    /// Bytes (`!!binary`).
+    Bytes(Vec<u8>),
     /// A list.
     List(Vec<Node>),
     /// A map.
@@ -112,6 +114,7 @@ impl Node {
             Value::BigInt(_) | Value::Date(_) => true,
             Value::Float(f) => *f != 0.0,
             Value::String(s) => !s.is_empty(),
+            Value::Bytes(b) => !b.is_empty(),
             Value::List(l) => !l.is_empty(),
             Value::Map(m) => !m.is_empty(),
         }
@@ -126,6 +129,7 @@ impl Node {
             Value::Float(_) => "a float",
             Value::String(_) => "a string",
             Value::Date(_) => "a date",
+            Value::Bytes(_) => "bytes",
             Value::List(_) => "a list",
             Value::Map(_) => "a map",
         }
@@ -154,6 +158,7 @@ impl fmt::Debug for Value {
             Value::Float(x) => x.fmt(f),
             Value::String(s) => s.fmt(f),
             Value::Date(s) => write!(f, "date {s}"),
+            Value::Bytes(b) => write!(f, "bytes \"{}\"", b.escape_ascii()),
             Value::List(list) => f.debug_list().entries(list).finish(),
             Value::Map(map) => map.fmt(f),
         }

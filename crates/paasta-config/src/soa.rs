@@ -53,8 +53,14 @@ pub const DEFAULT_SOA_DIR: &str = "/nail/etc/services";
 #[derive(Clone, Debug)]
 pub struct Soa {
     source: Arc<dyn ConfigSource>,
-    cache: Option<Arc<Mutex<BTreeMap<String, Arc<Document>>>>>,
+    cache: Option<Arc<Mutex<Documents>>>,
 }
+
+/// Parsed files by path.
+type Documents = BTreeMap<String, Arc<Document>>;
+
+/// What could be found out for each service, and why not for the others.
+pub type PerService<T> = (Vec<T>, Vec<(ServiceName, LoadError)>);
 
 /// A YAML file, read.
 #[derive(Debug, Default)]
@@ -94,10 +100,7 @@ impl Soa {
     }
 
     /// The services with an instance of any type in any known cluster, and what hindered looking.
-    pub fn paasta_services(
-        &self,
-        system: &SystemConfig,
-    ) -> Result<(Vec<ServiceName>, Vec<(ServiceName, LoadError)>), LoadError> {
+    pub fn paasta_services(&self, system: &SystemConfig) -> Result<PerService<ServiceName>, LoadError> {
         let (mut found, mut errors) = (Vec::new(), Vec::new());
         for service in self.services()? {
             match self.has_instances(&service, system) {
@@ -271,14 +274,27 @@ impl Soa {
     }
 
     fn parse(&self, path: &str) -> Result<Document, LoadError> {
-        let Some(bytes) = self.source.read(path)? else { return Ok(Document::default()) };
-        let parsed = yaml::parse(&bytes, &self.source.show(path))?;
+        let Some((path, bytes)) = self.read_linked(path)? else { return Ok(Document::default()) };
+        let parsed = yaml::parse(&bytes, &self.source.show(&path))?;
         let map = match parsed.root.value {
             crate::Value::Map(map) => map,
             crate::Value::Null => Map::new(),
             _ => return Err(SettingError::new("the file", &parsed.root, "a map").into()),
         };
         Ok(Document { map, warnings: parsed.warnings })
+    }
+
+    /// A file, and the path it was found at. A file that holds nothing but the name of a YAML file beside it is a
+    /// symbolic link as git writes it where links are not supported, so that file is read instead.
+    fn read_linked(&self, path: &str) -> Result<Option<(String, Vec<u8>)>, LoadError> {
+        let Some(bytes) = self.source.read(path)? else { return Ok(None) };
+        if let (Some(target), Some((folder, _))) = (link_target(&bytes), path.rsplit_once('/')) {
+            let target = format!("{folder}/{target}");
+            if let Some(bytes) = self.source.read(&target)? {
+                return Ok(Some((target, bytes)));
+            }
+        }
+        Ok(Some((path.to_owned(), bytes)))
     }
 
     /// The instances of a file over their autotuned defaults over `general`.
@@ -325,6 +341,13 @@ impl Soa {
             },
         }
     }
+}
+
+fn link_target(bytes: &[u8]) -> Option<&str> {
+    const NAME_BYTES_MAX: usize = 255;
+    let text = std::str::from_utf8(bytes.get(..bytes.len().min(NAME_BYTES_MAX + 1))?).ok()?;
+    let is_name = text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-'));
+    (text.len() <= NAME_BYTES_MAX && is_name && text.ends_with(".yaml")).then_some(text)
 }
 
 fn instance_name(name: &str, key: &Node) -> Result<InstanceName, LoadError> {

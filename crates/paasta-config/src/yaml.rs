@@ -2,13 +2,14 @@
 //! by YAML 1.1's rules, `<<` merged, into positioned [`Node`]s.
 //!
 //! Bounds: 4 MiB of file, lists and maps nested 200 deep, 1,000,000 values, the last two with aliases counted as often as
-//! they are used. `!!binary`, `!!set`, `!!omap` and `!!pairs` are refused by name, as their values have no counterpart here.
+//! they are used. `!!set`, `!!omap` and `!!pairs` are refused by name, as their values have no counterpart here.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use crate::{Node, Position};
 
+mod base64;
 mod bytes;
 mod compose;
 mod date;

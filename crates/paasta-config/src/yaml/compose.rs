@@ -336,6 +336,7 @@ enum KeyId {
     Text(String),
     Digits(String),
     Date(String),
+    Bytes(Vec<u8>),
 }
 
 impl KeyId {
@@ -349,6 +350,7 @@ impl KeyId {
             Value::BigInt(digits) => Self::Digits(digits.clone()),
             Value::String(text) => Self::Text(text.clone()),
             Value::Date(text) => Self::Date(text.clone()),
+            Value::Bytes(bytes) => Self::Bytes(bytes.clone()),
         }
     }
 }

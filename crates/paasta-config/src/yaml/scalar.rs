@@ -1,5 +1,6 @@
 //! What a scalar's text means in YAML 1.1, by PyYAML's expressions (config.md §10.1).
 
+use super::base64;
 use super::date;
 use super::int;
 use crate::Value;
@@ -50,6 +51,7 @@ pub(super) fn tagged(tag: &str, text: &str) -> Result<Resolved, String> {
         Some("int") => int::integer(text).map_err(|_| cannot("an integer"))?,
         Some("float") => float(text).ok_or_else(|| cannot("a float"))?,
         Some("timestamp") => Value::Date(date::timestamp(text).unwrap_or_else(|| Err(cannot("a date")))?),
+        Some("binary") => Value::Bytes(base64::decode(text).ok_or_else(|| cannot("base 64"))?),
         Some("merge") => return Ok(Resolved::Merge),
         Some("value") => return Ok(Resolved::Equals),
         _ => return Err(unknown_tag(tag)),

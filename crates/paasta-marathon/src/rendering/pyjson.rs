@@ -216,6 +216,7 @@ impl Writer {
             Value::List(list) => self.node_list(list)?,
             Value::Map(map) => self.node_map(node, map)?,
             Value::Date(_) => return Err(unserialisable("a date has no JSON form", node)),
+            Value::Bytes(_) => return Err(unserialisable("bytes have no JSON form", node)),
         }
         Ok(())
     }
@@ -255,7 +256,7 @@ impl Writer {
     fn key(&mut self, key: &Node) -> Result<(), Unserialisable> {
         match &key.value {
             Value::String(text) => self.text(text),
-            Value::List(_) | Value::Map(_) | Value::Date(_) => {
+            Value::List(_) | Value::Map(_) | Value::Date(_) | Value::Bytes(_) => {
                 return Err(unserialisable("only texts, numbers, booleans and null can be keys", key));
             }
             _ => {

@@ -34,10 +34,33 @@ fn push_repr(out: &mut String, node: &Node) -> Result<(), NoText> {
         Value::Float(number) => push_float(out, *number),
         Value::String(text) => push_quoted(out, text),
         Value::Date(text) => push_date(out, text)?,
+        Value::Bytes(bytes) => push_bytes(out, bytes),
         Value::List(list) => push_list(out, list)?,
         Value::Map(map) => push_map(out, map)?,
     }
     Ok(())
+}
+
+fn push_bytes(out: &mut String, bytes: &[u8]) {
+    let quote = if bytes.contains(&b'\'') && !bytes.contains(&b'"') { '"' } else { '\'' };
+    out.push('b');
+    out.push(quote);
+    for byte in bytes {
+        match byte {
+            b'\n' => out.push_str("\\n"),
+            b'\r' => out.push_str("\\r"),
+            b'\t' => out.push_str("\\t"),
+            b'\\' => out.push_str("\\\\"),
+            b' '..=b'~' if char::from(*byte) == quote => {
+                out.push('\\');
+                out.push(quote);
+            }
+            b' '..=b'~' => out.push(char::from(*byte)),
+            // Writing to a text cannot fail.
+            _ => drop(write!(out, "\\x{byte:02x}")),
+        }
+    }
+    out.push(quote);
 }
 
 /// Appends a number in decimal digits.
@@ -193,6 +216,7 @@ mod tests {
                 list(vec![Value::String("é\u{301}\u{7f}\u{200b}\u{e0001}\n".into())]),
                 "['é\u{301}\\x7f\\u200b\\U000e0001\\n']",
             ),
+            (Node::new(Value::Bytes(b"hel'lo\n\xff".to_vec())), r#"b"hel'lo\n\xff""#),
             (list(vec![Value::Date("2021-04-01".into())]), "[datetime.date(2021, 4, 1)]"),
             (Node::new(Value::Map(map)), "{'k': 'v'}"),
         ] {
