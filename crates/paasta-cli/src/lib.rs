@@ -32,9 +32,11 @@ mod context;
 mod exit;
 mod external;
 pub mod local;
+mod nudge;
 pub mod options;
 pub mod paint;
 mod report;
+pub mod selection;
 pub mod table;
 mod world;
 
