@@ -11,7 +11,7 @@ use serde_json::Value;
 
 #[test]
 fn plain_services_render_as_the_original() {
-    check("clean", 10);
+    check("clean", 8);
 }
 
 #[test]
