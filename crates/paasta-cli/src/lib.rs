@@ -27,6 +27,7 @@
 //! ```
 
 pub mod age;
+pub mod api;
 pub mod commands;
 mod context;
 mod exit;

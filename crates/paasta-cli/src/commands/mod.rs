@@ -7,6 +7,7 @@ use crate::Context;
 mod completion;
 mod list;
 mod list_clusters;
+mod status;
 
 /// Makes the enum of commands and its dispatch from one line per command.
 macro_rules! commands {
@@ -32,4 +33,5 @@ commands! {
     Completion => completion,
     List => list,
     ListClusters => list_clusters,
+    Status => status,
 }

@@ -64,7 +64,10 @@ fn body(status: &InstanceStatus, report: &Report, view: View) -> String {
         lines.extend(reasons(bounce, view));
     }
     if let Some(scaling) = &marathon.autoscaling_info {
-        let limits = format!("{}, {} at least, {} at most", scaling.current_instances, scaling.min_instances, scaling.max_instances);
+        let limits = format!(
+            "{}, {} at least, {} at most",
+            scaling.current_instances, scaling.min_instances, scaling.max_instances
+        );
         lines.push(("autoscaled", vec![limits.into()]));
     }
     let mut out = facts(&lines, view);
@@ -176,7 +179,8 @@ fn version(app: &AppStatus, marathon: &MarathonStatus, report: &Report, view: Vi
     if !wanted {
         title.push_str(" (old)");
     }
-    let mut facts = vec![format!("{} of {} running", app.tasks_running, app.instances.unwrap_or(app.tasks_total))];
+    let mut facts =
+        vec![format!("{} of {} running", app.tasks_running, app.instances.unwrap_or(app.tasks_total))];
     facts.extend(count(app.tasks_healthy, "healthy"));
     facts.extend(count(app.tasks_staged, "starting"));
     facts.extend(app.create_timestamp.map(|at| format!("created {} ago", age::since(at, view.now))));
