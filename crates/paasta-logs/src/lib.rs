@@ -1,1 +1,51 @@
-//! Writes and reads service logs, events and audit lines.
+//! Log lines for a service's people, and audit lines (monitoring.md §7, config.md §9.4).
+//!
+//! [`writer`] makes the [`LogWriter`] that the system configuration asks for; it is a
+//! [`LogSink`](paasta_core::LogSink), so whatever it meets, its caller goes on. [`reader`] makes the
+//! [`FileReader`] over the same files: the last lines, a range of time, or what comes next.
+//!
+//! Drivers are `file` and `null`. `scribe` and `monk` need servers that this workspace does not speak to; they
+//! are refused by name.
+//!
+//! ```
+//! use paasta_core::{LogLevel, LogRecord, LogSink};
+//! use paasta_logs::{FileReader, FileWriter, Query};
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # let directory = tempfile::tempdir()?;
+//! let path_format = format!("{}/{{service}}/{{component}}.log", directory.path().display());
+//! let writer = FileWriter::new(&path_format)?;
+//! writer.log(&LogRecord {
+//!     at: "2021-04-01T00:00:00.123Z".parse()?,
+//!     service: "web".to_owned(),
+//!     instance: Some("main".to_owned()),
+//!     cluster: Some("prod".to_owned()),
+//!     component: "deploy".to_owned(),
+//!     level: LogLevel::Event,
+//!     message: "now running".to_owned(),
+//! });
+//! let read = FileReader::new(&path_format)?.last(&Query::of_service("web"), 100);
+//! assert_eq!(read.lines[0].message, "now running");
+//! # Ok(())
+//! # }
+//! ```
+
+mod audit;
+mod config;
+mod follow;
+mod json;
+mod line;
+mod path_format;
+mod query;
+mod raw_lines;
+mod reader;
+mod writer;
+
+pub use audit::{AUDIT_STREAM, AuditRecord};
+pub use config::{LogConfigError, reader, writer};
+pub use follow::Follower;
+pub use line::{COMPONENTS, LogLine, UnknownComponent, format_record};
+pub use path_format::PathFormatError;
+pub use query::Query;
+pub use reader::{FileReader, Read, ReadError};
+pub use writer::{FileWriter, LogWriter, Lost, NullWriter};

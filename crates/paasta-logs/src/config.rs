@@ -1,0 +1,218 @@
+//! Which writer and reader the system configuration asks for (monitoring.md §7.2, §7.3).
+
+use paasta_config::{Map, Node, Position, Value};
+
+use crate::{FileReader, FileWriter, LogWriter, NullWriter, PathFormatError};
+
+/// Why there is no writer, or no reader.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum LogConfigError {
+    /// The key is not there.
+    #[error("`{key}` is not configured in the system configuration")]
+    NotConfigured {
+        /// `log_writer` or `log_reader`.
+        key: &'static str,
+    },
+    /// A driver that this workspace does not have.
+    #[error("{}{key}.driver: {driver}, expected one of: {expected}", at(.position))]
+    UnknownDriver {
+        /// Where it was written.
+        position: Option<Position>,
+        /// `log_writer` or `log_reader`.
+        key: &'static str,
+        /// The value as written.
+        driver: String,
+        /// The drivers there are.
+        expected: &'static str,
+    },
+    /// An option that is missing or of the wrong kind.
+    #[error("{}{key}: {found}, expected {expected}", at(.position))]
+    Option {
+        /// Where it was written, if it was.
+        position: Option<Position>,
+        /// The path of keys.
+        key: String,
+        /// What was found there.
+        found: String,
+        /// What should be.
+        expected: &'static str,
+    },
+    /// A path that cannot be one.
+    #[error("{}{key}.options.path_format is ill-formed", at(.position))]
+    PathFormat {
+        /// Where it was written.
+        position: Option<Position>,
+        /// `log_writer` or `log_reader`.
+        key: &'static str,
+        /// What is wrong.
+        source: PathFormatError,
+    },
+}
+
+fn at(position: &Option<Position>) -> String {
+    position.as_ref().map(|position| format!("{position}: ")).unwrap_or_default()
+}
+
+/// The writer that the merged system configuration asks for in `log_writer: {driver, options}`.
+///
+/// ```
+/// use paasta_config::Map;
+/// assert!(paasta_logs::writer(&Map::new()).is_err(), "nothing is configured");
+/// ```
+pub fn writer(system: &Map) -> Result<Box<dyn LogWriter>, LogConfigError> {
+    let driver = Driver::find(system, "log_writer")?;
+    match driver.name.as_str() {
+        Some("null") => Ok(Box::new(NullWriter)),
+        Some("file") => Ok(Box::new(file_writer(&driver)?)),
+        _ => Err(driver.unknown("file, null")),
+    }
+}
+
+/// The reader that the merged system configuration asks for in `log_reader: {driver, options}`; without that, one
+/// over the files of a `file` writer.
+pub fn reader(system: &Map) -> Result<FileReader, LogConfigError> {
+    let driver = match Driver::find(system, "log_reader") {
+        Err(LogConfigError::NotConfigured { .. }) => {
+            Driver::find(system, "log_writer").ok().filter(|driver| driver.name.as_str() == Some("file"))
+        }
+        found => Some(found?),
+    };
+    let driver = driver.ok_or(LogConfigError::NotConfigured { key: "log_reader" })?;
+    if driver.name.as_str() != Some("file") {
+        return Err(driver.unknown("file"));
+    }
+    let (path_format, position) = driver.path_format()?;
+    let reader = FileReader::new(path_format).map_err(|source| driver.path_error(position, source))?;
+    Ok(reader.line_delimiter(driver.line_delimiter()?))
+}
+
+fn file_writer(driver: &Driver<'_>) -> Result<FileWriter, LogConfigError> {
+    const MODE: &str = "a mode that appends: a, a+, ab or ab+";
+    let (path_format, position) = driver.path_format()?;
+    if let Some(mode) = driver.option("mode")
+        && !matches!(mode.as_str(), Some("a" | "a+" | "ab" | "ab+" | "a+b"))
+    {
+        return Err(driver.wrong("mode", Some(mode), MODE));
+    }
+    let flock = match driver.option("flock").map(|node| (&node.value, node)) {
+        None => false,
+        Some((Value::Bool(flock), _)) => *flock,
+        Some((_, node)) => return Err(driver.wrong("flock", Some(node), "a boolean")),
+    };
+    let writer = FileWriter::new(path_format).map_err(|source| driver.path_error(position, source))?;
+    Ok(writer.line_delimiter(driver.line_delimiter()?).flock(flock))
+}
+
+/// One `{driver, options}` of the system configuration.
+struct Driver<'a> {
+    key: &'static str,
+    name: &'a Node,
+    options: Option<&'a Map>,
+}
+
+impl<'a> Driver<'a> {
+    fn find(system: &'a Map, key: &'static str) -> Result<Self, LogConfigError> {
+        let node = system.get_set(key).ok_or(LogConfigError::NotConfigured { key })?;
+        let map = node.as_map();
+        let wrong = |found: String| LogConfigError::Option {
+            position: node.position.clone(),
+            key: key.to_owned(),
+            found,
+            expected: "a map with driver and options",
+        };
+        let map = map.ok_or_else(|| wrong(node.kind().to_owned()))?;
+        let name = map.get("driver").ok_or_else(|| wrong("no driver".to_owned()))?;
+        Ok(Self { key, name, options: map.get("options").and_then(Node::as_map) })
+    }
+
+    fn option(&self, option: &str) -> Option<&'a Node> {
+        self.options?.get_set(option)
+    }
+
+    fn path_format(&self) -> Result<(&'a str, Option<Position>), LogConfigError> {
+        let node = self.option("path_format");
+        let text = node.and_then(Node::as_str);
+        let text = text.ok_or_else(|| self.wrong("path_format", node, "a string"))?;
+        Ok((text, node.and_then(|node| node.position.clone())))
+    }
+
+    fn line_delimiter(&self) -> Result<String, LogConfigError> {
+        let Some(node) = self.option("line_delimiter") else { return Ok("\n".to_owned()) };
+        let text = node.as_str().filter(|text| !text.is_empty());
+        let text =
+            text.ok_or_else(|| self.wrong("line_delimiter", Some(node), "a string that is not empty"))?;
+        Ok(text.to_owned())
+    }
+
+    fn wrong(&self, option: &str, node: Option<&Node>, expected: &'static str) -> LogConfigError {
+        LogConfigError::Option {
+            position: node.and_then(|node| node.position.clone()),
+            key: format!("{}.options.{option}", self.key),
+            found: node.map_or_else(|| "missing".to_owned(), |node| format!("{} {node:?}", node.kind())),
+            expected,
+        }
+    }
+
+    fn unknown(&self, expected: &'static str) -> LogConfigError {
+        LogConfigError::UnknownDriver {
+            position: self.name.position.clone(),
+            key: self.key,
+            driver: format!("{:?}", self.name),
+            expected,
+        }
+    }
+
+    fn path_error(&self, position: Option<Position>, source: PathFormatError) -> LogConfigError {
+        LogConfigError::PathFormat { position, key: self.key, source }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn map(entries: &[(&str, Value)]) -> Map {
+        entries.iter().map(|(key, value)| (Node::text(*key), Node::new(value.clone()))).collect()
+    }
+
+    fn text(text: &str) -> Value {
+        Value::String(text.to_owned())
+    }
+
+    fn system(key: &str, driver: &str, options: &[(&str, Value)]) -> Map {
+        let driver = map(&[("driver", text(driver)), ("options", Value::Map(map(options)))]);
+        map(&[(key, Value::Map(driver))])
+    }
+
+    #[track_caller]
+    fn check_writer(driver: &str, options: &[(&str, Value)], problem: &str) {
+        let shown = writer(&system("log_writer", driver, options)).err().map(|error| error.to_string());
+        let shown = shown.unwrap_or_default();
+        assert!(shown.contains(problem) && shown.is_empty() == problem.is_empty(), "{shown:?} {problem:?}");
+    }
+
+    #[test]
+    fn writers() {
+        let path = ("path_format", text("/l/{service}"));
+        check_writer("null", &[], "");
+        check_writer("file", std::slice::from_ref(&path), "");
+        check_writer("file", &[path.clone(), ("mode", text("a+")), ("flock", Value::Bool(true))], "");
+        check_writer("file", &[], "log_writer.options.path_format: missing, expected a string");
+        check_writer("file", &[path.clone(), ("mode", text("w"))], "a mode that appends");
+        check_writer("file", &[path.clone(), ("flock", text("yes"))], "flock: a string \"yes\"");
+        check_writer("file", &[path, ("line_delimiter", text(""))], "line_delimiter");
+        check_writer("file", &[("path_format", text("/{user}"))], "path_format is ill-formed");
+        check_writer("scribe", &[], "log_writer.driver: \"scribe\", expected one of: file, null");
+        assert_eq!(writer(&Map::new()).err(), Some(LogConfigError::NotConfigured { key: "log_writer" }));
+    }
+
+    #[test]
+    fn a_reader_is_found_by_the_writer_too() {
+        let path = [("path_format", text("/l/{service}"))];
+        assert!(reader(&system("log_reader", "file", &path)).is_ok());
+        assert!(reader(&system("log_writer", "file", &path)).is_ok());
+        for (driver, key) in [("null", "log_writer"), ("scribereader", "log_reader")] {
+            assert!(reader(&system(key, driver, &[])).is_err(), "{driver}");
+        }
+    }
+}
