@@ -53,6 +53,8 @@ pub(crate) async fn delete(client: &Client, app: &AppId) -> Result<Applied, Engi
     match scale(client, app, 0).await {
         Ok(Applied::Done) => {}
         Err(EngineError::NotFound { .. }) => return Ok(Applied::Done),
+        // Some Marathons take the change of an app that is gone for the creation of one without a container.
+        Err(EngineError::Refused { status: 422, .. }) => {}
         other => return other,
     }
     match sent(client, Method::DELETE, &app_path(app), None).await? {

@@ -162,7 +162,9 @@ impl Engine for MarathonEngine {
     }
 
     fn changes(&self) -> BoxStream<'static, Change> {
-        stream::select_all(self.homes.values().map(|home| events::changes(home.streams.clone()))).boxed()
+        let homes = self.homes.values().map(|home| events::changes(home.streams.clone()));
+        // Without homes nothing ever changes, which is not the end of the engine.
+        stream::select_all(homes).chain(stream::pending()).boxed()
     }
 
     async fn task_log(
@@ -180,8 +182,13 @@ impl Engine for MarathonEngine {
         let mut result =
             Err(EngineError::NotFound { what: format!("task `{task}`: there is no Marathon server") });
         for home in self.homes.values() {
-            let answer =
-                home.requests.send(Method::GET, &path, None).await.map_err(|lost| lost.into_error())?;
+            let answer = match home.requests.send(Method::GET, &path, None).await {
+                Ok(answer) => answer,
+                Err(silent) => {
+                    result = Err(silent.into_error());
+                    continue;
+                }
+            };
             if answer.status.is_success() {
                 return Ok(TaskLog { lines: answer.json::<LogAnswer>()?.lines });
             }
