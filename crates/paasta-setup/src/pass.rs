@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use paasta_bounce::{Observed, Plan, WaitingOn, Why, check, check_settled, plan, settle};
 use paasta_config::{Renderer, Wanted};
-use paasta_core::{Clock, Engine, Fleet, LockError, LockGuard, Locks, LogSink, Timestamp};
+use paasta_core::{Clock, Engine, Fleet, LockError, LockGuard, Locks, LogSink, Sighting, Timestamp};
 
 use crate::act::Hands;
 use crate::events::{Events, reason};
@@ -76,7 +76,7 @@ impl Pass {
         let mut statuses = Statuses::default();
         if let Some(fleet) = fleet {
             let sighting = fleet.of(&wanted.id, target.rendered.homes.all());
-            let observed = self.complete(sighting, &target, &mut statuses).await;
+            let observed = self.complete(wanted, sighting, &target, &mut statuses).await?;
             let now = self.clock.now();
             let plan = plan(&target.desired, &observed, now);
             if plan.is_empty() {
@@ -85,7 +85,7 @@ impl Pass {
         }
         let Some(_lock) = self.lock(wanted).await? else { return Ok(lock_held(wanted, &target)) };
         let sighting = self.engine.observe(&wanted.id, &target.rendered.homes).await;
-        let observed = self.complete(sighting, &target, &mut statuses).await;
+        let observed = self.complete(wanted, sighting, &target, &mut statuses).await?;
         self.work(wanted, &target, &observed, &statuses).await
     }
 
@@ -101,13 +101,23 @@ impl Pass {
         }
     }
 
+    /// What the engine told, completed by what tasks and load balancers answer. Without knowing which hosts are about
+    /// to leave, nothing is done for the instance (design decision 4).
     async fn complete(
         &self,
-        sighting: paasta_core::Sighting,
+        wanted: &Wanted,
+        sighting: Sighting,
         target: &Target,
         statuses: &mut Statuses,
-    ) -> Observed {
-        observe(sighting, target, self.discovery.as_deref(), statuses, &self.limits).await
+    ) -> Result<Observed, PassError> {
+        if let Some(reason) = sighting.leaving_hosts.unknown() {
+            return Err(PassError::Needs {
+                instance: wanted.id.clone(),
+                need: Need::LeavingHosts,
+                reason: reason.to_owned(),
+            });
+        }
+        Ok(observe(sighting, target, self.discovery.as_deref(), statuses, &self.limits).await)
     }
 
     async fn work(

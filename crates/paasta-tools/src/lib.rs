@@ -1,4 +1,6 @@
 //! Operator programs, named as in PaaSTA: each parses its arguments, makes one library call, and tells by its exit
 //! code how that went (0 fine, 1 failed, 2 wrong usage).
 
+pub mod dry_run;
+pub mod passes;
 pub mod program;

@@ -1,0 +1,118 @@
+//! `setup_marathon_job [-d ROOT] [--dry-run] [--json] [--all] [SERVICE.INSTANCE …]`: one pass over each instance
+//! (marathon-and-bounce.md §5), or with `--dry-run` what would run, without asking any engine.
+
+use std::io::Write;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::Parser;
+use paasta_config::Soa;
+use paasta_core::InstanceId;
+use paasta_marathon::MarathonRenderer;
+use paasta_tools::passes::Passes;
+use paasta_tools::{dry_run, passes, program};
+
+const EXIT_USAGE: u8 = 2;
+
+/// Brings Marathon instances to the version, size and health that are wanted, one step
+#[derive(Parser, Debug)]
+#[command(version)]
+struct Args {
+    /// Directory to read soa-configs from
+    #[arg(short = 'd', long = "soa-dir", value_name = "SOA_DIR")]
+    soa_dir: Option<PathBuf>,
+    /// Say more
+    #[arg(short, long)]
+    verbose: bool,
+    /// Only print what would run, one line of JSON per instance; asks no engine
+    #[arg(long)]
+    dry_run: bool,
+    /// Print one line of JSON per instance
+    #[arg(long)]
+    json: bool,
+    /// Every instance of this cluster
+    #[arg(long, conflicts_with = "instances")]
+    all: bool,
+    /// Take autoscaled counts from this file (JSON: ZooKeeper path to count)
+    #[arg(long, value_name = "FILE")]
+    autoscaled_counts: Option<PathBuf>,
+    /// The instances to work on; a dry run without any prints all
+    #[arg(value_name = "SERVICE.INSTANCE")]
+    instances: Vec<String>,
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let args = Args::parse();
+    program::start_logging(args.verbose);
+    if !args.dry_run && !args.all && args.instances.is_empty() {
+        eprintln!("error: no instance given\n\nhint: Name instances as SERVICE.INSTANCE, or say --all.");
+        return ExitCode::from(EXIT_USAGE);
+    }
+    match run(&args).await {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("{}", program::paragraph(&error));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Whether all went well.
+async fn run(args: &Args) -> anyhow::Result<bool> {
+    let system = program::system_config()?;
+    let soa = Soa::open(program::soa_root(args.soa_dir.as_deref(), &system)?).cached();
+    let counts = passes::counts(args.autoscaled_counts.as_deref(), &system)?;
+    let cluster = system.cluster()?;
+    let mut good = true;
+    let ids = if args.instances.is_empty() {
+        let (ids, failures) = dry_run::instances(&soa, &cluster)?;
+        for line in failures {
+            good = false;
+            if args.dry_run {
+                print_json(&line)?;
+            } else if let Some(error) = line.error {
+                eprintln!(
+                    "error: could not list the instances of `{}`\n  caused by: {}",
+                    line.service, error.message
+                );
+            }
+        }
+        ids
+    } else {
+        let (ids, all_names_are_good) = parse(&args.instances);
+        good = all_names_are_good;
+        ids
+    };
+    if !args.dry_run {
+        let passes = Passes::from_system("setup_marathon_job", soa, system, counts)?;
+        return Ok(passes::run_and_tell(&passes, &ids, args.json).await && good);
+    }
+    let renderer = MarathonRenderer::from_system(system.map())?;
+    for id in &ids {
+        if let Some(line) = dry_run::instance(&soa, &system, &renderer, counts.as_ref(), id).await {
+            good &= !line.is_bad();
+            print_json(&line)?;
+        }
+    }
+    Ok(good)
+}
+
+fn parse(names: &[String]) -> (Vec<InstanceId>, bool) {
+    let mut ids: Vec<InstanceId> = vec![];
+    for name in names {
+        match name.parse() {
+            Ok(id) if ids.contains(&id) => {}
+            Ok(id) => ids.push(id),
+            Err(error) => eprintln!("error: {error}"),
+        }
+    }
+    let good = names.iter().all(|name| name.parse::<InstanceId>().is_ok());
+    (ids, good)
+}
+
+fn print_json(line: &dry_run::Line) -> anyhow::Result<()> {
+    writeln!(std::io::stdout(), "{}", serde_json::to_string(line)?)?;
+    Ok(())
+}
