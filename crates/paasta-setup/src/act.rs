@@ -117,13 +117,11 @@ impl Hands<'_> {
         let calls =
             due.filter_map(|drain| Some((self.task(&drain.task)?, drain.renewal))).collect::<Vec<_>>();
         let deadline = self.limits.deadline();
-        let results = stream::iter(calls)
-            .map(|(task, renewal)| async move {
-                let call = self.target.drain.drain(task, self.now);
-                Some((task.id.clone(), renewal, self.limits.call(deadline, call).await?))
-            })
-            .buffer_unordered(self.limits.calls_at_once.max(1));
-        results.filter_map(|result| async { result }).collect().await
+        let calls = calls.into_iter().map(|(task, renewal)| async move {
+            let call = self.target.drain.drain(task, self.now);
+            Some((task.id.clone(), renewal, self.limits.call(deadline, call).await?))
+        });
+        self.all(calls.collect()).await.into_iter().flatten().collect()
     }
 
     fn renewal_due(&self, task: &TaskId) -> bool {
@@ -134,13 +132,17 @@ impl Hands<'_> {
     async fn undrain(&self, tasks: &[TaskId]) -> Vec<(TaskId, Result<(), String>)> {
         let tasks: Vec<_> = tasks.iter().filter_map(|task| self.task(task)).collect();
         let deadline = self.limits.deadline();
-        let results = stream::iter(tasks)
-            .map(|task| async move {
-                let call = self.target.drain.stop_draining(task);
-                Some((task.id.clone(), self.limits.call(deadline, call).await?))
-            })
-            .buffer_unordered(self.limits.calls_at_once.max(1));
-        results.filter_map(|result| async { result }).collect().await
+        let calls = tasks.into_iter().map(|task| async move {
+            let call = self.target.drain.stop_draining(task);
+            Some((task.id.clone(), self.limits.call(deadline, call).await?))
+        });
+        self.all(calls.collect()).await.into_iter().flatten().collect()
+    }
+
+    /// Makes calls at once, up to the limit. They come collected, so that no closure lives across the wait: such a
+    /// pass could not be spawned.
+    async fn all<T>(&self, calls: Vec<impl Future<Output = T>>) -> Vec<T> {
+        stream::iter(calls).buffer_unordered(self.limits.calls_at_once.max(1)).collect().await
     }
 
     /// Whether tasks on their way out may be killed. Most was said when they were asked how they stand; only a method
@@ -163,13 +165,10 @@ impl Hands<'_> {
             }
         }
         let deadline = self.limits.deadline();
-        let answers = stream::iter(unsaid)
-            .map(|task| async move {
-                (task.id.clone(), self.limits.call(deadline, self.target.drain.status(task)).await)
-            })
-            .buffer_unordered(self.limits.calls_at_once.max(1));
-        let answers: Vec<_> = answers.collect().await;
-        for (task, answer) in answers {
+        let calls = unsaid.into_iter().map(|task| async move {
+            (task.id.clone(), self.limits.call(deadline, self.target.drain.status(task)).await)
+        });
+        for (task, answer) in self.all(calls.collect()).await {
             let safety = match answer {
                 Some(Ok(status)) => self.safety(&status),
                 Some(Err(reason)) => Safety::Failed(reason),

@@ -60,10 +60,12 @@ async fn ask_tasks(sighting: &Sighting, drain: &dyn DrainMethod, statuses: &mut 
     let unasked: Vec<&Task> =
         tasks.filter(|task| !statuses.0.contains_key(&task.id) && can_answer(task)).collect();
     let deadline = limits.deadline();
-    let answers = stream::iter(unasked)
-        .map(|task| async move { (task.id.clone(), limits.call(deadline, drain.status(task)).await) })
-        .buffer_unordered(limits.calls_at_once.max(1));
-    let answers: Vec<_> = answers.collect().await;
+    let calls = unasked
+        .into_iter()
+        .map(|task| async move { (task.id.clone(), limits.call(deadline, drain.status(task)).await) });
+    // Collected first, so that the closure does not live across the wait: such a pass could not be spawned.
+    let calls: Vec<_> = calls.collect();
+    let answers: Vec<_> = stream::iter(calls).buffer_unordered(limits.calls_at_once.max(1)).collect().await;
     let answer = |answer: Option<Result<DrainStatus, String>>| {
         answer.unwrap_or_else(|| Err("the pass had no time left to ask".to_owned()))
     };
