@@ -21,17 +21,23 @@
 //! assert!(actions.iter().any(|action| matches!(action, Action::StartPass(id) if id.to_string() == "example.main")));
 //! ```
 
+mod daemon;
 mod nudge;
 mod ports;
 mod run;
 mod settings;
+mod setup_passes;
+mod soa_configs;
 mod state;
 mod sweep;
 
+pub use daemon::{Daemon, DaemonError, Surroundings};
 pub use nudge::{NUDGE_PORT, Nudge, NudgeListener};
 pub use ports::{Configs, PassReport, PassResult, RegenerateResult, RunPass};
 pub use run::{Handle, Ports, RunError, run};
 pub use settings::{Settings, SettingsError};
+pub use setup_passes::SetupPasses;
+pub use soa_configs::SoaConfigs;
 pub use state::{
     Action, Because, Deployd, Event, Listed, Listing, QueueEntry, RegenerationEntry, RunningEntry, Scope,
     Snapshot,

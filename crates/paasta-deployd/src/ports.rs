@@ -1,6 +1,7 @@
 //! What the loop needs from the rest of the house.
 
 use async_trait::async_trait;
+use paasta_bounce::Why;
 use paasta_core::{InstanceId, ServiceName, Timestamp};
 use serde::Serialize;
 
@@ -18,14 +19,14 @@ pub trait RunPass: Send + Sync + 'static {
 pub struct PassReport {
     /// How it ended.
     pub result: PassResult,
-    /// What the instance waits for, as data for status pages; phrases for people.
-    pub why: Vec<String>,
+    /// What the instance waits for, where the pass came as far as that.
+    pub why: Option<Why>,
 }
 
 impl PassReport {
     /// A pass with nothing to say besides its result.
     pub fn new(result: PassResult) -> Self {
-        Self { result, why: Vec::new() }
+        Self { result, why: None }
     }
 
     /// A pass that failed for that reason.

@@ -1,0 +1,76 @@
+//! [`RunPass`] by `paasta-setup`: configuration is read anew for each pass, as the original does.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use paasta_config::{LoadError, Soa, SystemConfig, Wanted};
+use paasta_core::{Counts, InstanceId, Timestamp};
+use paasta_setup::{Pass, PassState};
+
+use crate::ports::{PassReport, PassResult, RunPass};
+use crate::soa_configs::chain;
+
+/// Passes over real instances.
+#[derive(Clone)]
+pub struct SetupPasses {
+    /// One folder per service.
+    pub soa_dir: PathBuf,
+    /// Where `*.json` of the system config are.
+    pub system_config_dir: PathBuf,
+    /// Autoscaled counts.
+    pub counts: Arc<dyn Counts>,
+    /// Everything the pass works with.
+    pub pass: Pass,
+}
+
+impl SetupPasses {
+    /// What is wanted of one instance now; `None` if it is not deployed.
+    pub async fn wanted(&self, instance: &InstanceId) -> Result<Option<Wanted>, String> {
+        let count = self.counts.count(instance).await;
+        let (soa_dir, system_config_dir) = (self.soa_dir.clone(), self.system_config_dir.clone());
+        let id = instance.clone();
+        let read = move || -> Result<Wanted, LoadError> {
+            let system = SystemConfig::load(system_config_dir)?;
+            Soa::open(soa_dir).wanted(&id, &system, count)
+        };
+        match tokio::task::spawn_blocking(read).await {
+            Ok(Ok(wanted)) => Ok(Some(wanted)),
+            Ok(Err(error)) if error.is_no_deployments() => Ok(None),
+            Ok(Err(error)) => Err(chain(&error)),
+            Err(error) => Err(format!("reading its configuration broke off: {error}")),
+        }
+    }
+}
+
+#[async_trait]
+impl RunPass for SetupPasses {
+    async fn run_pass(&self, instance: &InstanceId) -> PassReport {
+        let wanted = match self.wanted(instance).await {
+            Ok(Some(wanted)) => wanted,
+            Ok(None) => return PassReport::new(PassResult::Steady),
+            Err(reason) => return PassReport::failed(reason),
+        };
+        match self.pass.run(&wanted, None).await {
+            Ok(report) => told(report, self.pass.clock.now()),
+            Err(error) => PassReport::failed(chain(&error)),
+        }
+    }
+}
+
+/// A pass that only met problems has failed, and is tried again after the back-off; one that did something, or was
+/// told to come back, comes back when it said.
+fn told(report: paasta_setup::PassReport, now: Timestamp) -> PassReport {
+    let did_something = report.actions.iter().any(|taken| taken.outcome.is_done());
+    let result = match report.state {
+        PassState::LockHeld => PassResult::LockHeld,
+        PassState::Steady => PassResult::Steady,
+        PassState::Working if !report.problems.is_empty() && !did_something => {
+            PassResult::Failed(report.problems.join("; "))
+        }
+        PassState::Working => {
+            PassResult::LookAgain(now.plus_seconds(report.look_again_seconds.unwrap_or_default()))
+        }
+    };
+    PassReport { result, why: Some(report.why) }
+}
