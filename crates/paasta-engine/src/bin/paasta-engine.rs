@@ -1,0 +1,92 @@
+//! `paasta-engine`: the embedded engine as a program of its own.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use anyhow::Context;
+use clap::Parser;
+use paasta_engine::{Config, DirectoryArtifacts, EngineServer, PortRange, SecretText};
+use tokio::signal::unix::{SignalKind, signal};
+
+/// Runs Marathon apps as processes of this machine
+///
+/// Tasks outlive the engine: it can be stopped and started again at any time.
+#[derive(Debug, Parser)]
+#[command(name = "paasta-engine", version)]
+struct Args {
+    /// Directory for state, journal and the tasks' sandboxes
+    #[arg(long, value_name = "DIR")]
+    state_dir: PathBuf,
+    /// Where to serve; other than loopback only with a token
+    #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:8080")]
+    listen: SocketAddr,
+    /// Ports that tasks may get
+    #[arg(long, value_name = "FIRST-LAST", default_value = "31000-31999")]
+    ports: PortRange,
+    /// Directory with one directory per image tag, in a copy of which tasks run
+    #[arg(long, value_name = "DIR")]
+    artifacts_dir: PathBuf,
+    /// The name under which this machine is reached
+    #[arg(long, value_name = "NAME", default_value = "localhost")]
+    host: String,
+    /// File whose first line is the token that callers must show
+    #[arg(long, value_name = "FILE")]
+    token_file: Option<PathBuf>,
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let args = Args::parse();
+    tracing_subscriber::fmt()
+        .with_env_filter(
+            tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or_else(|_| "info".into()),
+        )
+        .with_writer(std::io::stderr)
+        .init();
+    match run(args).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error}");
+            for cause in error.chain().skip(1) {
+                eprintln!("  caused by: {cause}");
+            }
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run(args: Args) -> anyhow::Result<()> {
+    let mut config = Config::new(args.state_dir, Arc::new(DirectoryArtifacts::new(args.artifacts_dir)));
+    config.listen = args.listen;
+    config.ports = args.ports;
+    config.host = args.host;
+    config.token = args.token_file.as_deref().map(read_token).transpose()?;
+    config.base_env = inherited();
+    let server = EngineServer::start(config).await.context("could not start the engine")?;
+    println!("listening on http://{}", server.address());
+    let (mut terminated, mut interrupted) =
+        (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    tokio::select! {
+        _ = terminated.recv() => {}
+        _ = interrupted.recv() => {}
+    }
+    server.shutdown().await;
+    eprintln!("engine stopped; its tasks go on running");
+    Ok(())
+}
+
+fn read_token(path: &std::path::Path) -> anyhow::Result<SecretText> {
+    let text = std::fs::read_to_string(path)
+        .with_context(|| format!("could not read the token file `{}`", path.display()))?;
+    let token = text.lines().next().unwrap_or_default().trim();
+    anyhow::ensure!(!token.is_empty(), "token file `{}` holds no token", path.display());
+    Ok(SecretText::new(token))
+}
+
+/// What tasks need of the engine's own environment to find programs and write temporary files.
+fn inherited() -> Vec<(String, String)> {
+    let names = ["PATH", "HOME", "USER", "LANG", "LC_ALL", "TMPDIR", "TZ"];
+    names.iter().filter_map(|name| Some(((*name).to_owned(), std::env::var(name).ok()?))).collect()
+}

@@ -1,0 +1,146 @@
+//! Finding processes and telling them apart, over `/proc` (Linux).
+
+use std::fs;
+
+use paasta_core::TaskId;
+use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
+
+use super::environment::{CHECK_MARK, TASK_MARK};
+use crate::state::RunRef;
+
+/// One process and nothing that may later get its number: pid, start in clock ticks since boot, boot.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Identity {
+    pub(super) pid: i32,
+    started: u64,
+    boot: String,
+}
+
+impl Identity {
+    /// Of a process that is there, even as a zombie.
+    pub(super) fn of(pid: i32) -> Option<Self> {
+        Some(Self { pid, started: stat(pid)?.started, boot: boot()? })
+    }
+
+    pub(super) fn parse(run: &RunRef) -> Option<Self> {
+        let mut parts = run.0.splitn(3, ':');
+        let pid = parts.next()?.parse().ok()?;
+        let started = parts.next()?.parse().ok()?;
+        Some(Self { pid, started, boot: parts.next()?.to_owned() })
+    }
+
+    pub(super) fn run_ref(&self) -> RunRef {
+        RunRef(format!("{}:{}:{}", self.pid, self.started, self.boot))
+    }
+
+    /// Whether this very process still runs.
+    pub(super) fn is_alive(&self) -> bool {
+        let same = |stat: Stat| stat.started == self.started && !matches!(stat.state, 'Z' | 'X');
+        boot().is_some_and(|boot| boot == self.boot) && stat(self.pid).is_some_and(same)
+    }
+
+    /// Something to wait on that means this very process.
+    pub(super) fn open(&self) -> Option<std::os::fd::OwnedFd> {
+        let fd = pidfd_open(Pid::from_raw(self.pid)?, PidfdFlags::NONBLOCK).ok()?;
+        // Only now is it certain that the handle is not that of a later process.
+        self.is_alive().then_some(fd)
+    }
+}
+
+struct Stat {
+    state: char,
+    group: i32,
+    started: u64,
+}
+
+fn stat(pid: i32) -> Option<Stat> {
+    let text = fs::read(format!("/proc/{pid}/stat")).ok()?;
+    let text = String::from_utf8_lossy(&text);
+    // The name in parentheses may hold anything, so the fields begin after the last one.
+    let fields: Vec<&str> = text.get(text.rfind(')')? + 1..)?.split_whitespace().collect();
+    Some(Stat {
+        state: fields.first()?.chars().next()?,
+        group: fields.get(2)?.parse().ok()?,
+        started: fields.get(19)?.parse().ok()?,
+    })
+}
+
+fn boot() -> Option<String> {
+    fs::read_to_string("/proc/sys/kernel/random/boot_id").ok().map(|id| id.trim().to_owned())
+}
+
+/// A process that carries the engine's mark.
+#[derive(Clone, Debug)]
+pub(super) struct Marked {
+    pub(super) identity: Identity,
+    pub(super) task: TaskId,
+    pub(super) leads_group: bool,
+    pub(super) is_check: bool,
+}
+
+/// Every living process marked by `engine`, the oldest first.
+pub(super) fn marked(engine: &str) -> Vec<Marked> {
+    let Ok(entries) = fs::read_dir("/proc") else { return Vec::new() };
+    let pids = entries.flatten().filter_map(|entry| entry.file_name().to_str()?.parse::<i32>().ok());
+    let mut found: Vec<Marked> = pids.filter_map(|pid| look(pid, engine)).collect();
+    found.sort_by_key(|process| (process.identity.started, process.identity.pid));
+    found
+}
+
+/// Living processes of one task.
+pub(super) fn marked_of(engine: &str, task: &TaskId) -> Vec<Marked> {
+    marked(engine).into_iter().filter(|process| &process.task == task && !process.is_check).collect()
+}
+
+fn look(pid: i32, engine: &str) -> Option<Marked> {
+    let environment = fs::read(format!("/proc/{pid}/environ")).ok()?;
+    let find = |name: &str| {
+        let prefix = format!("{name}={engine}/");
+        let mut entries = environment.split(|byte| *byte == 0);
+        entries.find_map(|entry| entry.strip_prefix(prefix.as_bytes()).map(<[u8]>::to_vec))
+    };
+    let (task, is_check) = match find(TASK_MARK) {
+        Some(task) => (task, false),
+        None => (find(CHECK_MARK)?, true),
+    };
+    let group = stat(pid)?.group;
+    let identity = Identity::of(pid).filter(Identity::is_alive)?;
+    let task = TaskId::new(String::from_utf8(task).ok()?);
+    Some(Marked { identity, task, leads_group: group == pid, is_check })
+}
+
+/// Sends a signal to this very process, if it still lives.
+pub(super) fn signal(identity: &Identity, signal: Signal) {
+    if let Some(fd) = identity.open() {
+        // It may be gone since.
+        let _ = pidfd_send_signal(fd, signal);
+    }
+}
+
+/// The environment of a living process.
+pub(super) fn environment_of(pid: i32) -> Option<Vec<(String, String)>> {
+    let bytes = fs::read(format!("/proc/{pid}/environ")).ok()?;
+    let entries = bytes.split(|byte| *byte == 0).filter(|entry| !entry.is_empty());
+    let pairs = entries.filter_map(|entry| {
+        let text = String::from_utf8_lossy(entry);
+        text.split_once('=').map(|(name, value)| (name.to_owned(), value.to_owned()))
+    });
+    Some(pairs.collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn this_process_is_alive_and_its_like_is_not() {
+        let me = i32::try_from(std::process::id()).expect("fits");
+        let identity = Identity::of(me).expect("we run");
+        assert!(identity.is_alive());
+        assert_eq!(Identity::parse(&identity.run_ref()), Some(identity.clone()));
+        let earlier = Identity { started: identity.started.wrapping_sub(1), ..identity.clone() };
+        assert!(!earlier.is_alive());
+        assert!(!Identity { boot: "another".to_owned(), ..identity }.is_alive());
+        assert!(Identity::parse(&RunRef("x".to_owned())).is_none());
+    }
+}

@@ -1,0 +1,267 @@
+//! The engine as a whole: opens the state, takes up running tasks, serves.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use paasta_core::TaskId;
+use tokio::net::TcpListener;
+use tokio::sync::{broadcast, mpsc};
+use tokio::task::{JoinHandle, JoinSet};
+
+use crate::actor::Actor;
+use crate::config::Config;
+use crate::core_loop::{Caller, CoreLoop, QUEUE_MAX, chain};
+use crate::executor::{Executor, ProcessExecutor, ProcessSettings};
+use crate::health::Prober;
+use crate::journal::Journal;
+use crate::rest::{self, Face};
+use crate::state::{Command, Engine, Memory, Phase, RunRef, Settings};
+use crate::store::{Store, StoreError};
+
+/// Events kept for listeners that are behind.
+const EVENTS_MAX: usize = 4096;
+/// Between two rounds of rotating logs and removing old directories.
+const HOUSEKEEPING_EVERY: Duration = Duration::from_secs(5);
+/// Between two looks whether all tasks are gone.
+const LOOK_EVERY: Duration = Duration::from_millis(30);
+
+/// Why an engine did not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// Its state directory cannot be used.
+    #[error("could not open the state of the engine")]
+    State(#[from] StoreError),
+    /// An app in its state no longer reads.
+    #[error("could not read app `{app}` in the state file: {reason}")]
+    App {
+        /// Which app.
+        app: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// Anybody on the network could run commands here.
+    #[error("will not listen on `{address}`, which is not loopback, without a token")]
+    OpenToAll {
+        /// Where it was to listen.
+        address: SocketAddr,
+    },
+    /// The address is taken or is not of this machine.
+    #[error("could not listen on `{address}`")]
+    Listen {
+        /// Where.
+        address: SocketAddr,
+        /// Why not.
+        source: std::io::Error,
+    },
+    /// A file or directory below the state directory cannot be used.
+    #[error("could not open the {what}")]
+    Io {
+        /// Which.
+        what: &'static str,
+        /// Why not.
+        source: std::io::Error,
+    },
+    /// TLS for health checks could not be set up.
+    #[error("could not set up TLS for health checks: {0}")]
+    Tls(String),
+}
+
+/// Why not all tasks were stopped.
+#[derive(Debug, thiserror::Error)]
+pub enum StopError {
+    /// Some are still there.
+    #[error("{left} tasks were still there after {seconds} s")]
+    StillThere {
+        /// How many.
+        left: usize,
+        /// How long was waited.
+        seconds: u64,
+    },
+    /// The engine could not carry it out.
+    #[error("could not stop the tasks: {0}")]
+    Failed(String),
+}
+
+/// A running engine. Dropping it, as [`EngineServer::shutdown`], leaves the tasks running; the next engine on the
+/// same state directory takes them up again.
+pub struct EngineServer {
+    address: SocketAddr,
+    engine: String,
+    caller: Caller,
+    work: Vec<JoinHandle<()>>,
+}
+
+impl EngineServer {
+    /// Opens the state directory, takes up what runs, and serves until shut down.
+    pub async fn start(config: Config) -> Result<Self, StartError> {
+        if config.token.is_none() && !config.listen.ip().is_loopback() {
+            return Err(StartError::OpenToAll { address: config.listen });
+        }
+        let (store, memory) = Store::open(&config.state_dir, &uuid::Uuid::new_v4().to_string())?;
+        let journal =
+            Journal::open(store.dir()).map_err(|source| StartError::Io { what: "journal", source })?;
+        let executor = executor(&config, &store)?;
+        // The port is taken before any task is touched: an engine that cannot serve does nothing.
+        let failed = |source| StartError::Listen { address: config.listen, source };
+        let listener = TcpListener::bind(config.listen).await.map_err(failed)?;
+        let address = listener.local_addr().map_err(failed)?;
+        let engine = open_engine(&config, &store, memory)?;
+        let alive = executor.survey(&recorded(engine.memory())).await;
+        let (sender, inputs) = mpsc::channel(QUEUE_MAX);
+        let (events, _) = broadcast::channel(EVENTS_MAX);
+        let caller = Caller::new(sender);
+        let journal = Arc::new(Mutex::new(journal));
+        let face = Face {
+            caller: caller.clone(),
+            events: events.clone(),
+            journal: journal.clone(),
+            executor: executor.clone(),
+            clock: config.clock.clone(),
+            token: config.token.clone(),
+            engine: store.engine.clone(),
+            host: config.host.clone(),
+            address: address.to_string(),
+            started_at: config.clock.now(),
+        };
+        let engine_id = store.engine.clone();
+        let mut core = CoreLoop {
+            engine,
+            store: Arc::new(store),
+            journal,
+            clock: config.clock.clone(),
+            events,
+            actor: actor(&config, &caller, &executor)?,
+            inputs,
+            pending: Vec::new(),
+            unsaved: false,
+        };
+        core.first(Command::Recover { alive }).await;
+        let work = vec![
+            tokio::spawn(core.run()),
+            tokio::spawn(serve(listener, face)),
+            tokio::spawn(keep_house(caller.clone(), executor)),
+        ];
+        Ok(Self { address, engine: engine_id, caller, work })
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Its own id, the same after every restart.
+    pub fn id(&self) -> &str {
+        &self.engine
+    }
+
+    /// Stops serving and lets go of the state directory. Tasks go on running.
+    pub async fn shutdown(mut self) {
+        for work in self.work.drain(..) {
+            work.abort();
+            // An aborted task ends with an error that says so.
+            let _ = work.await;
+        }
+    }
+
+    /// Deletes every app and waits, at most `patience`, until the last task is gone.
+    pub async fn kill_all(&self, patience: Duration) -> Result<(), StopError> {
+        let failed = |error: crate::core_loop::CallError| StopError::Failed(chain(&error));
+        let apps = self.caller.read(|engine, _| engine.memory().apps.keys().cloned().collect::<Vec<_>>());
+        for id in apps.await.map_err(failed)? {
+            self.caller.call(Command::DeleteApp { id, force: true }).await.map_err(failed)?;
+        }
+        let deadline = tokio::time::Instant::now() + patience;
+        loop {
+            let left = self.caller.read(|engine, _| engine.memory().tasks.len()).await.map_err(failed)?;
+            if left == 0 {
+                return Ok(());
+            }
+            if tokio::time::Instant::now() >= deadline {
+                return Err(StopError::StillThere { left, seconds: patience.as_secs() });
+            }
+            tokio::time::sleep(LOOK_EVERY).await;
+        }
+    }
+}
+
+impl Drop for EngineServer {
+    fn drop(&mut self) {
+        for work in &self.work {
+            work.abort();
+        }
+    }
+}
+
+impl std::fmt::Debug for EngineServer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("EngineServer").field("address", &self.address).field("id", &self.engine).finish()
+    }
+}
+
+fn executor(config: &Config, store: &Store) -> Result<Arc<dyn Executor>, StartError> {
+    if let Some(executor) = &config.executor {
+        return Ok(executor.clone());
+    }
+    let settings = ProcessSettings {
+        sandboxes: store.dir().join("tasks"),
+        engine: store.engine.clone(),
+        base_env: config.base_env.clone(),
+        log_bytes_max: config.log_bytes_max,
+        logs_kept: config.logs_kept,
+    };
+    let executor = ProcessExecutor::new(settings);
+    Ok(Arc::new(executor.map_err(|source| StartError::Io { what: "directory for tasks", source })?))
+}
+
+fn open_engine(config: &Config, store: &Store, memory: Memory) -> Result<Engine, StartError> {
+    let settings = Settings {
+        host: config.host.clone(),
+        agent_id: format!("{}-S0", store.engine),
+        ports: config.ports.bounds(),
+        kill_grace_seconds: config.kill_grace_seconds,
+    };
+    Engine::new(settings, memory)
+        .map_err(|(app, error)| StartError::App { app: app.to_string(), reason: format!("{error:?}") })
+}
+
+fn actor(config: &Config, caller: &Caller, executor: &Arc<dyn Executor>) -> Result<Actor, StartError> {
+    Ok(Actor {
+        caller: caller.clone(),
+        executor: executor.clone(),
+        artifacts: config.artifacts.clone(),
+        secrets: config.secrets.clone(),
+        artifact_wait: Duration::from_secs(config.artifact_seconds_max),
+        prober: Arc::new(Prober::new(executor.clone()).map_err(StartError::Tls)?),
+        work: JoinSet::new(),
+        checks: HashMap::new(),
+        launches: HashMap::new(),
+        runs: HashMap::new(),
+    })
+}
+
+/// Every task with what was recorded of its run.
+fn recorded(memory: &Memory) -> BTreeMap<TaskId, Option<RunRef>> {
+    let run = |phase: &Phase| match phase {
+        Phase::Staging => None,
+        Phase::Running { run, .. } => Some(run.clone()),
+        Phase::Killing { run, .. } => run.clone(),
+    };
+    memory.tasks.values().map(|task| (task.id.clone(), run(&task.phase))).collect()
+}
+
+async fn serve(listener: TcpListener, face: Face) {
+    if let Err(error) = axum::serve(listener, rest::router(face)).await {
+        tracing::error!(%error, "the REST face ended");
+    }
+}
+
+async fn keep_house(caller: Caller, executor: Arc<dyn Executor>) {
+    loop {
+        tokio::time::sleep(HOUSEKEEPING_EVERY).await;
+        let live = caller.read(|engine, _| engine.memory().tasks.keys().cloned().collect::<BTreeSet<_>>());
+        let Ok(live) = live.await else { return };
+        executor.housekeeping(&live).await;
+    }
+}
