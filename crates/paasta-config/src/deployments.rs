@@ -3,7 +3,7 @@
 use paasta_core::{ClusterName, InstanceName, ServiceName};
 
 use crate::setting::{Scope, SettingError};
-use crate::{DeploymentRecord, DesiredState, JsonError, Map, Node, parse_json};
+use crate::{DeploymentRecord, DesiredState, JsonError, Map, Node, Position, parse_json};
 
 /// One service's `deployments.json`.
 ///
@@ -42,6 +42,7 @@ impl Deployments {
     pub fn parse(bytes: &[u8], file: &str) -> Result<Self, DeploymentsError> {
         let node = parse_json(bytes, file)?;
         let top = node.as_map().ok_or_else(|| SettingError::new("deployments.json", &node, "a map"))?;
+        let member = |map, path, key| member(map, path, key, node.position.clone());
         let v2 = member(top, "", "v2")?;
         let groups = member(v2, "v2", "deployments")?.clone();
         Ok(Self { groups, controls: member(v2, "v2", "controls")?.clone() })
@@ -95,11 +96,17 @@ impl Deployments {
     }
 }
 
-fn member<'a>(map: &'a Map, path: &str, key: &str) -> Result<&'a Map, SettingError> {
+fn member<'a>(map: &'a Map, path: &str, key: &str, file: Option<Position>) -> Result<&'a Map, SettingError> {
     let key_path = Scope { map, path }.key(key);
     match map.get(key) {
         Some(node) => as_map(node, &key_path),
-        None => Err(SettingError::new(key_path, &Node::null(), "a map").with_class("KeyError")),
+        None => Err(SettingError {
+            position: file,
+            key: key_path,
+            value: "nothing".to_owned(),
+            expected: "a map".to_owned(),
+            class: "KeyError",
+        }),
     }
 }
 

@@ -13,6 +13,7 @@ mod base64;
 mod bytes;
 mod compose;
 mod date;
+mod ending;
 mod int;
 mod scalar;
 

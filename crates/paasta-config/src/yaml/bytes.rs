@@ -33,8 +33,7 @@ pub(super) fn decode<'a>(bytes: &'a [u8], file: &Arc<str>) -> Result<Cow<'a, str
 fn is_allowed(c: char) -> bool {
     matches!(
         c,
-        '\t' | '\n' | '\r' | ' '..='~' | '\u{85}' | '\u{A0}'..='\u{D7FF}' | '\u{E000}'..='\u{FEFE}'
-            | '\u{FF00}'..='\u{FFFD}' | '\u{10000}'..
+        '\t' | '\n' | '\r' | ' '..='~' | '\u{85}' | '\u{A0}'..='\u{D7FF}' | '\u{E000}'..='\u{FFFD}' | '\u{10000}'..
     )
 }
 

@@ -3,8 +3,9 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use libyaml_safer::{Event, EventData, Mark, Parser};
+use libyaml_safer::{Event, EventData, Mark, Parser, ScalarStyle};
 
+use super::ending;
 use super::scalar::{self, Resolved};
 use super::{DEPTH_MAX, NODES_MAX, Parsed, Warning, YamlError, YamlProblem};
 use crate::{Map, Node, Position, Value};
@@ -13,10 +14,12 @@ type Result<T> = std::result::Result<T, YamlError>;
 
 /// The one document of `text`.
 pub(super) fn document(text: &str, file: &Arc<str>) -> Result<Parsed> {
+    let padded = ending::pad(text);
     let mut parser = Parser::new();
-    parser.set_input(text.as_bytes());
+    parser.set_input(padded.as_bytes());
     let mut composer = Composer {
         parser,
+        text,
         file: file.clone(),
         anchors: HashMap::new(),
         open: Vec::new(),
@@ -29,6 +32,8 @@ pub(super) fn document(text: &str, file: &Arc<str>) -> Result<Parsed> {
 
 struct Composer<'a> {
     parser: Parser<&'a [u8]>,
+    /// The document before it was padded.
+    text: &'a str,
     file: Arc<str>,
     anchors: HashMap<String, Anchored>,
     /// Anchors of the collections that we are inside of.
@@ -100,7 +105,10 @@ impl Composer<'_> {
         let before = self.nodes;
         let (anchor, item) = match event.data {
             EventData::Alias { anchor } => return self.alias(&anchor, mark, depth),
-            EventData::Scalar { anchor, tag, value, plain_implicit, .. } => {
+            EventData::Scalar { anchor, tag, mut value, plain_implicit, style, .. } => {
+                if matches!(style, ScalarStyle::Literal | ScalarStyle::Folded) {
+                    ending::unpad(self.text, mark, event.end_mark, &mut value);
+                }
                 self.check_anchor(anchor.as_deref(), mark)?;
                 self.count(1, mark)?;
                 (anchor, self.scalar(tag.as_deref(), value, plain_implicit, mark)?)

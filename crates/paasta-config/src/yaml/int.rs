@@ -47,7 +47,7 @@ pub(super) fn integer(text: &str) -> Result<Value, String> {
     } else if let Some(digits) = digits.strip_prefix("0x") {
         in_base(digits, 16)
     } else if digits.len() > 1 && digits.starts_with('0') {
-        in_base(digits, 8)
+        in_base(digits.strip_prefix("0o").unwrap_or(digits), 8)
     } else if digits.contains(':') {
         in_base_sixty(digits)
     } else {
