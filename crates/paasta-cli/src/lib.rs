@@ -33,12 +33,15 @@ mod context;
 mod exit;
 mod external;
 pub mod local;
+mod marks;
 mod nudge;
 pub mod options;
 pub mod paint;
+mod record;
 mod report;
 pub mod selection;
 pub mod table;
+mod waiting;
 mod world;
 
 use std::ffi::OsString;

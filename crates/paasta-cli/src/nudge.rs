@@ -1,4 +1,3 @@
-#![expect(dead_code, reason = "its commands follow")]
 //! Asks whoever generates deployments.json to look at a service now (cli.md §0.9).
 
 use std::io::{self, Write as _};

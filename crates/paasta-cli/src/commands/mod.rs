@@ -7,7 +7,13 @@ use crate::Context;
 mod completion;
 mod list;
 mod list_clusters;
+mod mark_for_deployment;
+mod restart;
+mod start;
+mod start_stop_restart;
 mod status;
+mod stop;
+mod wait_for_deployment;
 
 /// Makes the enum of commands and its dispatch from one line per command.
 macro_rules! commands {
@@ -33,5 +39,10 @@ commands! {
     Completion => completion,
     List => list,
     ListClusters => list_clusters,
+    MarkForDeployment => mark_for_deployment,
+    Restart => restart,
+    Start => start,
     Status => status,
+    Stop => stop,
+    WaitForDeployment => wait_for_deployment,
 }

@@ -1,0 +1,201 @@
+//! `paasta mark-for-deployment`: declares which commit is to run in a deploy group (cli.md §1.10).
+
+use std::process::ExitCode;
+use std::thread;
+use std::time::Duration;
+
+use anyhow::{Context as _, bail};
+use paasta_config::Node;
+use paasta_core::{Clock as _, GitSha, SystemClock, Timestamp};
+use paasta_deployments::{WriteMode, deploy_tag, deploy_time_for, latest_deploy};
+
+use super::wait_for_deployment::wait_and_tell;
+use crate::Context;
+use crate::marks::{self, MarkArgs, Remote};
+use crate::nudge::nudge;
+use crate::options::SoaDirOnly;
+use crate::record::Recorder;
+use crate::report::{HintExt as _, UsageError};
+use crate::waiting::Goal;
+use crate::world::World;
+
+const ATTEMPTS_MAX: u64 = 3;
+const PAUSE_PER_ATTEMPT: Duration = Duration::from_secs(5);
+
+/// Mark a commit for deployment: it is what is to run in a deploy group from now on
+///
+/// Writes a tag to the service's git repository. Every cluster that the group runs in then replaces what it runs.
+#[derive(clap::Args, Debug)]
+pub(crate) struct Args {
+    #[command(flatten)]
+    mark: MarkArgs,
+    /// Wait until the commit runs everywhere
+    #[arg(long)]
+    wait_for_deployment: bool,
+    /// Seconds to wait at most
+    #[arg(short = 't', long, value_name = "SECONDS", default_value_t = 3600)]
+    timeout: u64,
+    #[command(flatten)]
+    soa_dir: SoaDirOnly,
+    /// Say more
+    #[arg(short = 'v', long, action = clap::ArgAction::Count)]
+    verbose: u8,
+    #[command(flatten)]
+    later: Later,
+}
+
+/// Options of the original that do not work yet.
+#[derive(clap::Args, Debug)]
+struct Later {
+    /// Not available yet
+    #[arg(long, hide = true)]
+    verify_image_exists: bool,
+    /// Not available yet
+    #[arg(long, hide = true)]
+    auto_rollback: bool,
+    /// Not available yet
+    #[arg(long, hide = true)]
+    auto_certify_delay: Option<f64>,
+    /// Not available yet
+    #[arg(long, hide = true)]
+    auto_abandon_delay: Option<f64>,
+    /// Not available yet
+    #[arg(long, hide = true)]
+    auto_rollback_delay: Option<f64>,
+    /// Not available yet
+    #[arg(long, hide = true)]
+    author: Vec<String>,
+}
+
+impl Later {
+    /// The error for the first of them that was given.
+    fn refuse(&self) -> Result<(), UsageError> {
+        let given = [
+            ("--verify-image-exists", self.verify_image_exists),
+            ("--auto-rollback", self.auto_rollback),
+            ("--auto-certify-delay", self.auto_certify_delay.is_some()),
+            ("--auto-abandon-delay", self.auto_abandon_delay.is_some()),
+            ("--auto-rollback-delay", self.auto_rollback_delay.is_some()),
+            ("--author", !self.author.is_empty()),
+        ];
+        match given.iter().find(|(_, given)| *given) {
+            Some((option, _)) => Err(UsageError(format!("{option} is not available yet"))),
+            None => Ok(()),
+        }
+    }
+}
+
+pub(crate) fn run(args: &Args, cx: &mut Context) -> anyhow::Result<ExitCode> {
+    args.later.refuse()?;
+    let world = World::open(args.soa_dir.soa_dir.as_deref(), cx)?;
+    let remote = Remote::open(&args.mark.service, args.mark.git_url.as_deref(), &world)?;
+    let group = args.mark.deploy_group.as_str();
+    check_permission(&remote, &world)?;
+    warn_if_unused(&remote, group, &world, cx)?;
+    let recorder = Recorder::open(&world.system, cx)?;
+    let commit = mark(&remote, (group, &args.mark.commit), &recorder, cx)?;
+    nudge(&world.system, remote.service.as_str(), cx)?;
+    if !args.wait_for_deployment {
+        return Ok(ExitCode::SUCCESS);
+    }
+    let timeout = Duration::from_secs(args.timeout);
+    let goal = Goal { service: &remote.service, deploy_group: group, commit: &commit, timeout };
+    wait_and_tell(&goal, &world, &recorder, cx)
+}
+
+/// Writes the tag and logs it. What goes wrong before the first attempt is told at once; a remote that is away
+/// during the write is asked again.
+fn mark(
+    remote: &Remote,
+    (group, text): (&str, &str),
+    recorder: &Recorder,
+    cx: &mut Context,
+) -> anyhow::Result<GitSha> {
+    let refs = remote.list()?;
+    let commit = marks::commit(text, &refs)?;
+    let now = SystemClock.now();
+    let at = deploy_time_for(&refs, group, &commit, now)
+        .hint("Delete that tag, or wait until its time has come.")?;
+    let old = latest_deploy(&refs, group).map(|latest| latest.sha);
+    tell_about(&commit, old.as_ref(), group, (at, now), cx)?;
+    let tag = deploy_tag(group, at);
+    write_with_patience(remote, &tag, &commit, recorder, cx)
+        .with_context(|| format!("could not mark {commit} for deployment in `{group}`"))?;
+    writeln!(cx.stdout, "{commit} is marked for deployment in `{group}`: {tag}")?;
+    let message = format!("Marked {commit} for deployment in deploy group {group} by {}", recorder.who());
+    recorder.event(&remote.service, None, &message);
+    let details = [("deploy_group", group), ("commit", commit.as_str())];
+    let details = details.map(|(key, value)| (key.to_owned(), value.into())).into_iter().collect();
+    recorder.audit("mark-for-deployment", details, &remote.service, None);
+    Ok(commit)
+}
+
+fn write_with_patience(
+    remote: &Remote,
+    tag: &str,
+    commit: &GitSha,
+    recorder: &Recorder,
+    cx: &mut Context,
+) -> anyhow::Result<()> {
+    let mut attempt = 1;
+    loop {
+        let Err(error) = remote.refs.write(tag, commit, WriteMode::Overwrite) else { return Ok(()) };
+        let message = format!("Attempt {attempt} to write {tag} failed: {error}");
+        recorder.event(&remote.service, None, &message);
+        if attempt == ATTEMPTS_MAX || !marks::may_pass(&error) {
+            return Err(error.into());
+        }
+        let pause = PAUSE_PER_ATTEMPT * u32::try_from(attempt).unwrap_or(1);
+        writeln!(cx.stderr, "warning: {error}; trying again in {} s", pause.as_secs())?;
+        thread::sleep(pause);
+        attempt += 1;
+    }
+}
+
+fn tell_about(
+    commit: &GitSha,
+    old: Option<&GitSha>,
+    group: &str,
+    (at, now): (Timestamp, Timestamp),
+    cx: &mut Context,
+) -> anyhow::Result<()> {
+    if old == Some(commit) {
+        writeln!(cx.stderr, "warning: {commit} is what is marked for `{group}` already")?;
+    }
+    if at.since(now) > Duration::from_secs(60) {
+        writeln!(
+            cx.stderr,
+            "warning: the newest tag of `{group}` is from the future; the new one is dated {at}"
+        )?;
+    }
+    Ok(())
+}
+
+fn warn_if_unused(remote: &Remote, group: &str, world: &World, cx: &mut Context) -> anyhow::Result<()> {
+    let groups = marks::groups_in_use(&remote.service, world)?;
+    if !groups.contains(group) {
+        writeln!(
+            cx.stderr,
+            "warning: no instance of service `{}` follows deploy group `{group}`; its deploy groups: {}",
+            remote.service,
+            marks::listed(&groups)
+        )?;
+    }
+    Ok(())
+}
+
+/// Where deploys are limited to some groups of people, we cannot tell yet who is in them, so nobody is let through.
+fn check_permission(remote: &Remote, world: &World) -> anyhow::Result<()> {
+    let deploy = world.soa.file(&remote.service, "deploy.yaml")?;
+    let own = deploy.get_set("allowed_push_groups").and_then(Node::as_list);
+    let own = own.map(|groups| groups.iter().filter_map(Node::as_str).map(str::to_owned).collect());
+    let groups: Option<Vec<String>> = own.or(world.system.default_push_groups()?);
+    match groups {
+        None => Ok(()),
+        Some(groups) => bail!(
+            "only members of `{}` may deploy service `{}`, and who is a member cannot be checked yet",
+            groups.join("`, `"),
+            remote.service
+        ),
+    }
+}
