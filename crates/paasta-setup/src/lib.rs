@@ -4,6 +4,8 @@
 //! do is decided in `paasta-bounce`; here is the order of remote calls, what each failure means, and what is told to
 //! whom. A pass may be dropped at any await and run again: what was done stands at the engine and in the drains.
 //!
+//! [`look`] says what the next pass would see and wait for, and changes nothing: status pages are made from it.
+//!
 //! Nothing here chooses an engine, a lock service or a clock: they come in through the fields of [`Pass`].
 
 mod act;
@@ -11,6 +13,7 @@ mod desired;
 mod drains;
 mod error;
 mod events;
+mod look;
 mod observe;
 mod pass;
 mod report;
@@ -18,5 +21,6 @@ mod report;
 pub use desired::{Target, target};
 pub use drains::{Discovery, DiscoveryQuestion, Drains};
 pub use error::{Need, PassError};
+pub use look::{Look, look};
 pub use pass::{Limits, Pass};
 pub use report::{PassAction, PassReport, PassState, Taken};
