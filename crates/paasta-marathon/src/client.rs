@@ -160,7 +160,7 @@ impl Client {
         let mut sent = false;
         for base in &self.server.urls {
             self.counters.count(&method);
-            let mut request = self.request(method.clone(), base, path);
+            let mut request = self.request(method.clone(), base, path, "application/json");
             if let Some(body) = body {
                 request = request.body(body.to_owned());
             }
@@ -189,7 +189,7 @@ impl Client {
         let mut last = EngineError::Unreachable { endpoint: self.endpoint(), reason: "no URL".to_owned() };
         for base in &self.server.urls {
             self.counters.count(&Method::GET);
-            let request = self.request(Method::GET, base, path).header("accept", "text/event-stream");
+            let request = self.request(Method::GET, base, path, "text/event-stream");
             match request.send().await {
                 Ok(response) if response.status().is_success() => return Ok(response),
                 Ok(response) => {
@@ -209,12 +209,12 @@ impl Client {
         self.server.urls.first().map(|url| without_credentials(url)).unwrap_or_default()
     }
 
-    fn request(&self, method: Method, base: &str, path: &str) -> RequestBuilder {
+    fn request(&self, method: Method, base: &str, path: &str, accept: &str) -> RequestBuilder {
         let request = self
             .http
             .request(method, format!("{base}{path}"))
             .header("content-type", "application/json")
-            .header("accept", "application/json");
+            .header("accept", accept);
         match (self.server.user.as_str(), self.server.password.expose()) {
             ("", _) | (_, "") => request,
             (user, password) => request.basic_auth(user, Some(password)),
