@@ -11,7 +11,7 @@ use crate::server::HacheckError;
 use crate::{Kind, Target, tls};
 
 /// Seconds that one check may take.
-const CHECK_SECONDS_MAX: u64 = 10;
+pub(crate) const CHECK_SECONDS_MAX: u64 = 10;
 /// Bytes of a service's answer that are passed on.
 const BODY_BYTES_MAX: usize = 64 * 1024;
 

@@ -1,7 +1,9 @@
 //! `paasta-hacheck`: says over HTTP whether local services may get traffic.
 
+use std::io::{self, IsTerminal};
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::Context;
@@ -37,15 +39,26 @@ fn seconds(text: &str) -> Result<Duration, String> {
 }
 
 #[tokio::main]
-async fn main() -> anyhow::Result<()> {
-    tracing_subscriber::fmt().with_writer(std::io::stderr).init();
+async fn main() -> ExitCode {
     let args = Args::parse();
+    tracing_subscriber::fmt().with_writer(io::stderr).with_ansi(io::stderr().is_terminal()).init();
+    match run(args).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error}");
+            error.chain().skip(1).for_each(|cause| eprintln!("  caused by: {cause}"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run(args: Args) -> anyhow::Result<()> {
     let hacheck = Hacheck::builder(&args.spool_root)
         .allow_remote_spool_changes(args.allow_remote_spool_changes)
         .cache_time(args.cache_time)
         .http_headers_to_copy(args.http_headers_to_copy)
         .build()
-        .with_context(|| format!("could not start with spool root `{}`", args.spool_root.display()))?;
+        .context("could not start hacheck")?;
     let listener = TcpListener::bind(args.listen)
         .await
         .with_context(|| format!("could not listen on {}", args.listen))?;

@@ -11,15 +11,20 @@ use axum::Router;
 use axum::http::HeaderName;
 use paasta_core::{Clock, SystemClock, Timestamp};
 use tokio::net::TcpListener;
+use tokio::sync::oneshot;
+use tokio::time::sleep;
 
 use crate::cache::Cache;
-use crate::check::Checker;
+use crate::check::{CHECK_SECONDS_MAX, Checker};
 use crate::counts::Counters;
 use crate::recent::RecentAnswers;
 use crate::{Counts, Spool, SpoolError, handle};
 
 /// Seconds for which a check's result is kept unless told otherwise, as PaaSTA's sidecars have it.
 const CACHE_SECONDS: f64 = 1.0;
+
+/// Seconds for which requests that were begun may go on when the server is told to stop.
+const STOP_SECONDS_MAX: u64 = CHECK_SECONDS_MAX + 1;
 
 /// A hacheck server. Clones are the same server.
 ///
@@ -96,13 +101,28 @@ impl Hacheck {
         self.serve_until(listener, pending()).await
     }
 
-    /// Answers until `stop` is ready, then ends what was begun.
+    /// Answers until `stop` is ready, then ends what was begun, but waits no longer for that than a check takes.
     pub async fn serve_until(
         self,
         listener: TcpListener,
         stop: impl Future<Output = ()> + Send + 'static,
     ) -> io::Result<()> {
-        axum::serve(listener, self.router()).with_graceful_shutdown(stop).await
+        let (tell, told) = oneshot::channel();
+        let stop = async move {
+            stop.await;
+            // Nobody listens only once serving has ended.
+            let _ = tell.send(());
+        };
+        let overdue = async move {
+            if told.await.is_err() {
+                pending::<()>().await;
+            }
+            sleep(Duration::from_secs(STOP_SECONDS_MAX)).await;
+        };
+        tokio::select! {
+            served = axum::serve(listener, self.router()).with_graceful_shutdown(stop) => served,
+            () = overdue => Ok(()),
+        }
     }
 
     /// The server as a part of another one.

@@ -47,11 +47,11 @@ pub struct Down {
 
 /// Why the spool could not be read or changed.
 #[derive(Debug, thiserror::Error)]
-#[error("could not {doing} spool file `{path}`")]
+#[error("could not {doing} `{path}`")]
 pub struct SpoolError {
     /// What was attempted.
     pub doing: &'static str,
-    /// The file.
+    /// The file or directory.
     pub path: PathBuf,
     /// What happened.
     pub source: io::Error,
@@ -62,7 +62,7 @@ impl Spool {
     pub fn open(root: impl Into<PathBuf>) -> Result<Self, SpoolError> {
         let root = root.into();
         fs::create_dir_all(&root).map_err(|source| SpoolError {
-            doing: "make the directory of",
+            doing: "make spool directory",
             path: root.clone(),
             source,
         })?;
@@ -99,7 +99,7 @@ impl Spool {
 
     /// Every entry with its file's name, sorted, expired ones included.
     pub fn entries(&self) -> Result<Vec<(String, Entry)>, SpoolError> {
-        let list = |source| SpoolError { doing: "list", path: self.root.clone(), source };
+        let list = |source| SpoolError { doing: "list spool directory", path: self.root.clone(), source };
         let mut entries = Vec::new();
         for file in fs::read_dir(&self.root).map_err(list)? {
             let name = file.map_err(list)?.file_name().to_string_lossy().into_owned();
@@ -137,14 +137,14 @@ impl Spool {
         match fs::read(path) {
             Ok(bytes) => Ok(Some(parse(&String::from_utf8_lossy(&bytes)))),
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
-            Err(source) => Err(SpoolError { doing: "read", path: path.to_owned(), source }),
+            Err(source) => Err(SpoolError { doing: "read spool file", path: path.to_owned(), source }),
         }
     }
 
     fn remove(&self, path: &Path) -> Result<(), SpoolError> {
         match fs::remove_file(path) {
             Err(error) if error.kind() != ErrorKind::NotFound => {
-                Err(SpoolError { doing: "remove", path: path.to_owned(), source: error })
+                Err(SpoolError { doing: "remove spool file", path: path.to_owned(), source: error })
             }
             _ => Ok(()),
         }
@@ -152,7 +152,7 @@ impl Spool {
 
     /// Readers see the old entry or the new one, never a part.
     fn write(&self, path: &Path, entry: &Entry) -> Result<(), SpoolError> {
-        let write = |source| SpoolError { doing: "write", path: path.to_owned(), source };
+        let write = |source| SpoolError { doing: "write spool file", path: path.to_owned(), source };
         let json = serde_json::to_vec(entry).map_err(|error| write(error.into()))?;
         let mut unfinished =
             tempfile::Builder::new().prefix(UNFINISHED).tempfile_in(&self.root).map_err(write)?;

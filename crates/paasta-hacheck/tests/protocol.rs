@@ -227,6 +227,39 @@ async fn what_cannot_be_checked_is_not_up() {
     }
 }
 
+/// Answers one request over TLS with a certificate that nobody has signed and that names nobody here.
+fn serve_tls_once() -> u16 {
+    use std::io::{Read, Write};
+    let certificate = include_bytes!("data/self-signed.cert.der").to_vec().into();
+    let key = include_bytes!("data/self-signed.key.der").to_vec().try_into().unwrap();
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config = rustls::ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(vec![certificate], key)
+        .unwrap();
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    std::thread::spawn(move || {
+        let (stream, _) = listener.accept().unwrap();
+        let connection = rustls::ServerConnection::new(Arc::new(config)).unwrap();
+        let mut tls = rustls::StreamOwned::new(connection, stream);
+        assert!(tls.read(&mut [0; 4096]).unwrap() > 0);
+        tls.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 6\r\nconnection: close\r\n\r\nsecure").unwrap();
+        tls.conn.send_close_notify();
+        tls.flush().unwrap();
+    });
+    port
+}
+
+#[tokio::test]
+async fn an_https_service_may_have_any_certificate() {
+    let port = serve_tls_once();
+    let hacheck = start(|builder| builder).await;
+    assert_eq!(hacheck.get(&format!("/https/web.main/{port}/status")).await, (200, "secure".to_owned()));
+}
+
 #[tokio::test]
 async fn it_tells_about_itself() {
     let hacheck = start(|builder| builder.allow_remote_spool_changes(true)).await;
@@ -242,4 +275,19 @@ async fn it_tells_about_itself() {
     let (code, recent) = hacheck.get("/recent").await;
     assert!(code == 200 && recent.contains(r#""service":"my_svc.main""#), "{recent}");
     assert_eq!(hacheck.hacheck.counts().spool_reads, 1);
+}
+
+#[tokio::test]
+async fn it_stops_when_told_though_clients_stay_connected() {
+    let directory = tempfile::tempdir().unwrap();
+    let hacheck = Hacheck::builder(directory.path()).build().unwrap();
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}{STATUS}", listener.local_addr().unwrap());
+    let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+    let serving = tokio::spawn(hacheck.serve_until(listener, async move { drop(stopped.await) }));
+    let client = plain_client();
+    assert_eq!(client.get(&url).send().await.unwrap().status().as_u16(), 200);
+    stop.send(()).unwrap();
+    tokio::time::timeout(Duration::from_secs(30), serving).await.unwrap().unwrap().unwrap();
+    assert!(client.get(&url).send().await.is_err());
 }
