@@ -1,0 +1,169 @@
+//! `generate_deployments_for_service` and `generate_all_deployments` over real repositories.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot be set up fails")]
+
+use std::fs;
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use assert_cmd::Command as Program;
+use tempfile::TempDir;
+
+struct World(TempDir);
+
+impl World {
+    /// `web` with Marathon, adhoc and Tron instances; one deploy tag and one stop.
+    fn new() -> Self {
+        let world = Self(tempfile::tempdir().unwrap());
+        fs::create_dir(world.path("etc")).unwrap();
+        fs::write(world.path("etc/c.json"), r#"{"clusters": ["prod", "stage"], "cluster": "prod"}"#).unwrap();
+        world.repository("web.git");
+        world.service("web", &world.path("web.git").display().to_string());
+        world.file("web/marathon-prod.yaml", "main: {deploy_group: all}\n_t: {}\nnone: {}\n");
+        world.file("web/adhoc-stage.yaml", "shell: {deploy_group: '{cluster}.x'}\n");
+        world.file(
+            "web/tron-prod.yaml",
+            "job: {deploy_group: all, actions: {a: {}, b: {deploy_group: other}}}\n",
+        );
+        world.file("web/marathon-elsewhere.yaml", "main: {deploy_group: all}\n");
+        world
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
+    }
+
+    fn file(&self, name: &str, text: &str) {
+        let path = self.path("soa").join(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
+    }
+
+    fn service(&self, name: &str, url: &str) {
+        self.file(&format!("{name}/service.yaml"), &format!("git_url: {url}\n"));
+        self.file(&format!("{name}/marathon-prod.yaml"), "main: {deploy_group: all}\n");
+    }
+
+    fn repository(&self, name: &str) {
+        let path = self.path(name);
+        git(self.0.path(), &["init", "-q", "--bare", name]);
+        let tree = git(&path, &["mktree"]);
+        let commit = git(&path, &["commit-tree", &tree, "-m", "x"]);
+        for tag in ["paasta-all-20210101T000000-deploy", "paasta-prod.main-20210102T000000-stop"] {
+            git(&path, &["update-ref", &format!("refs/tags/{tag}"), &commit]);
+        }
+    }
+
+    fn run(&self, program: &str, arguments: &[&str]) -> (i32, String) {
+        let binary = match program {
+            "one" => env!("CARGO_BIN_EXE_generate_deployments_for_service"),
+            _ => env!("CARGO_BIN_EXE_generate_all_deployments"),
+        };
+        let mut command = Program::new(binary);
+        command
+            .args(arguments)
+            .arg("-d")
+            .arg(self.path("soa"))
+            .env("PAASTA_SYSTEM_CONFIG_DIR", self.path("etc"));
+        let output = command.output().unwrap();
+        assert!(output.stdout.is_empty());
+        (output.status.code().unwrap(), String::from_utf8(output.stderr).unwrap())
+    }
+
+    fn deployments(&self, service: &str) -> Option<serde_json::Value> {
+        let text = fs::read_to_string(self.path("soa").join(service).join("deployments.json")).ok()?;
+        Some(serde_json::from_str(&text).unwrap())
+    }
+}
+
+fn git(folder: &Path, arguments: &[&str]) -> String {
+    let output = Command::new("git")
+        .args(["-c", "user.name=a", "-c", "user.email=a@b"])
+        .args(arguments)
+        .current_dir(folder)
+        .stdin(std::process::Stdio::null())
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "git {arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap().trim().to_owned()
+}
+
+#[test]
+fn one_service_with_all_its_types() {
+    let world = World::new();
+    assert_eq!(world.run("one", &["-s", "web"]), (0, String::new()));
+    let got = world.deployments("web").unwrap();
+    let controls: Vec<_> = got["v2"]["controls"].as_object().unwrap().keys().cloned().collect();
+    assert_eq!(controls, ["web:prod.main", "web:prod.job.a"]);
+    assert_eq!(got["v1"]["web:paasta-prod.main"]["desired_state"], "stop");
+    assert_eq!(got["v2"]["controls"]["web:prod.main"]["force_bounce"], "20210102T000000");
+    let file = world.path("soa/web/deployments.json");
+    let before = fs::metadata(&file).unwrap().modified().unwrap();
+    assert_eq!(world.run("one", &["-s", "web"]).0, 0);
+    assert_eq!(fs::metadata(&file).unwrap().modified().unwrap(), before);
+}
+
+#[test]
+fn an_instance_that_cannot_be_read_is_left_out_by_name() {
+    let world = World::new();
+    world.file("web/marathon-prod.yaml", "main: {deploy_group: all}\nodd: {deploy_group: '{team}'}\n");
+    let (code, stderr) = world.run("one", &["-s", "web"]);
+    assert_eq!(code, 1);
+    assert!(
+        stderr.contains("left out") && stderr.contains("marathon-prod.yaml:2:") && stderr.contains("odd"),
+        "{stderr}"
+    );
+    assert!(world.deployments("web").unwrap()["v2"]["controls"]["web:prod.main"].is_object());
+}
+
+#[test]
+fn what_cannot_be_asked_leaves_the_old_file() {
+    let world = World::new();
+    world.run("one", &["-s", "web"]);
+    let before = world.deployments("web");
+    world.file("web/service.yaml", "git_url: /nowhere\n");
+    let (code, stderr) = world.run("one", &["-s", "web"]);
+    assert_eq!((code, world.deployments("web")), (1, before.clone()));
+    assert!(
+        stderr.starts_with("error: could not list the tags of service `web`\n  caused by: could not reach"),
+        "{stderr}"
+    );
+    world.file("web/marathon-prod.yaml", "main: {\n");
+    let (code, stderr) = world.run("one", &["-s", "web"]);
+    assert_eq!((code, world.deployments("web")), (1, before));
+    assert!(stderr.contains("web/marathon-prod.yaml:"), "{stderr}");
+}
+
+#[test]
+fn wrong_usage_is_2() {
+    assert_eq!(World::new().run("one", &[]).0, 2);
+    assert_eq!(World::new().run("all", &["--jobs", "0"]).0, 2);
+}
+
+#[test]
+fn one_bad_repository_never_stops_the_rest() {
+    let world = World::new();
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    world.service("hangs", &format!("git://127.0.0.1:{}/x", silent.local_addr().unwrap().port()));
+    world.service("missing", "/nowhere");
+    world.service("broken", "/nowhere");
+    world.file("broken/marathon-prod.yaml", "{\n");
+    world.file("_shared/x.yaml", "");
+    for i in 0..12 {
+        world.repository(&format!("{i}.git"));
+        world.service(&format!("s{i}"), &world.path(&format!("{i}.git")).display().to_string());
+    }
+    let (code, stderr) = world.run("all", &["--jobs", "3", "--timeout", "1"]);
+    assert_eq!(code, 1);
+    assert!(stderr.ends_with("13 written, 0 unchanged, 3 failed\n"), "{stderr}");
+    for words in ["`hangs`", "did not answer within 1 s", "`missing`", "`broken`"] {
+        assert!(stderr.contains(words), "{words}: {stderr}");
+    }
+    assert!((0..12).all(|i| world.deployments(&format!("s{i}")).is_some()));
+    assert!(world.deployments("hangs").is_none());
+    for bad in ["hangs", "missing", "broken"] {
+        fs::remove_dir_all(world.path("soa").join(bad)).unwrap();
+    }
+    assert_eq!(world.run("all", &[]), (0, "0 written, 13 unchanged, 0 failed\n".to_owned()));
+}
