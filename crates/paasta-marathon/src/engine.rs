@@ -14,8 +14,9 @@ use paasta_core::{
 };
 use reqwest::{Method, StatusCode};
 
-use crate::client::{Client, Counters, HttpClients, RequestCounts, escaped};
+use crate::client::{Client, HttpClients, escaped};
 use crate::maintenance::{self, LeavingHosts};
+use crate::requests::{Counters, RequestCounts};
 use crate::servers::{MarathonServers, ServersError};
 use crate::wire::{AppList, LogAnswer, Queue};
 use crate::{apply, events};

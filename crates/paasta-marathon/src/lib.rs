@@ -13,13 +13,14 @@ mod engine;
 mod events;
 mod maintenance;
 mod rendering;
+mod requests;
 mod servers;
 mod shards;
 mod wire;
 
-pub use client::RequestCounts;
 pub use engine::{MarathonEngine, SetUpError};
 pub use maintenance::{LeavingHosts, NoMaintenance, UnknownMaintenance};
 pub use rendering::{AppRendering, app_id, config_hash, render_app};
+pub use requests::RequestCounts;
 pub use servers::{MarathonServers, Password, Server, ServersError};
 pub use shards::{MarathonRenderer, rendezvous};

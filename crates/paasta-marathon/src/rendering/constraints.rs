@@ -54,9 +54,6 @@ fn stringified<'a>(key: &str, node: &'a Node) -> Result<Vec<Constraint<'a>>, Ren
         })?;
         parts.iter().map(|part| text_of(key, part).map(Json::Text)).collect()
     };
-    if matches!(&node.value, Value::String(text) if text.is_empty()) {
-        return Ok(Vec::new());
-    }
     items(key, node)?.iter().map(constraint).collect()
 }
 

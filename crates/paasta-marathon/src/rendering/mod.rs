@@ -19,7 +19,7 @@ mod wire;
 
 use std::borrow::Cow;
 
-use paasta_config::{Node, RenderError};
+use paasta_config::{Node, RenderError, Value};
 
 pub use hash::{app_id, config_hash};
 pub use render::{AppRendering, render_app};
@@ -29,11 +29,14 @@ pub(crate) fn failure(class: &'static str, node: Option<&Node>, message: impl In
     RenderError { class, message: message.into(), position: node.and_then(|node| node.position.clone()) }
 }
 
-/// The items of a list, or an error that says what stands there instead.
+/// The items of a list, or an error that says what stands there instead. An empty text or map has no items either.
 pub(crate) fn items<'a>(key: &str, node: &'a Node) -> Result<&'a [Node], RenderError> {
-    node.as_list().ok_or_else(|| {
-        failure("TypeError", Some(node), format!("{key}: expected a list, found {}", node.kind()))
-    })
+    match &node.value {
+        Value::List(items) => Ok(items),
+        Value::String(text) if text.is_empty() => Ok(&[]),
+        Value::Map(map) if map.is_empty() => Ok(&[]),
+        _ => Err(failure("TypeError", Some(node), format!("{key}: expected a list, found {}", node.kind()))),
+    }
 }
 
 /// Python's `str()` of a value under `key`.
