@@ -17,6 +17,7 @@ mod setting;
 mod soa;
 mod source;
 mod system;
+mod validate;
 mod wanted;
 mod yaml;
 
@@ -36,5 +37,6 @@ pub use system::{
     Coordination, CoordinationDriver, DEFAULT_SYSTEM_CONFIG_DIR, Driver, HostMaintenance, MarathonServer,
     SYSTEM_CONFIG_DIR_VARIABLE, SystemConfig, SystemError,
 };
+pub use validate::{Finding, KnownNames, Severity};
 pub use wanted::{DeploymentRecord, DesiredState, RenderError, Renderer, Wanted};
 pub use yaml::{Parsed, Warning, YamlError, YamlProblem, parse as parse_yaml};

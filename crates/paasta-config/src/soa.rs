@@ -362,7 +362,8 @@ fn no_such_instance(
     cluster: &ClusterName,
     all: &[(InstanceName, InstanceType)],
 ) -> LoadError {
-    let names = all.iter().map(|(name, _)| name.as_str());
+    // A null block is listed, but is no instance.
+    let names = all.iter().map(|(name, _)| name.as_str()).filter(|name| *name != id.instance().as_str());
     LoadError::NoSuchInstance {
         service: id.service().to_string(),
         instance: id.instance().to_string(),

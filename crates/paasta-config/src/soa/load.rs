@@ -137,7 +137,7 @@ impl Soa {
         })
     }
 
-    fn namespace_of(
+    pub(crate) fn namespace_of(
         &self,
         id: &InstanceId,
         kind: InstanceType,
