@@ -127,15 +127,7 @@ impl Context {
 
     /// Runs async work to its end, or to Ctrl-C, which is the error [`Interrupted`].
     pub fn block_on<T>(&mut self, work: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
-        let runtime = runtime()?;
-        let outcome = runtime.block_on(async {
-            tokio::select! {
-                outcome = work => outcome,
-                Ok(()) = tokio::signal::ctrl_c() => Err(Interrupted.into()),
-            }
-        });
-        runtime.shutdown_background();
-        outcome
+        interruptible(work)
     }
 
     /// Runs async work that handles Ctrl-C itself.
@@ -159,6 +151,19 @@ impl Context {
         let env = &self.environment;
         paint::wanted(self.colours, env.no_color, env.force_color, env.stderr_is_terminal)
     }
+}
+
+/// Runs async work to its end, or to Ctrl-C; for work that writes to a context's outputs itself.
+pub(crate) fn interruptible<T>(work: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
+    let runtime = runtime()?;
+    let outcome = runtime.block_on(async {
+        tokio::select! {
+            outcome = work => outcome,
+            Ok(()) = tokio::signal::ctrl_c() => Err(Interrupted.into()),
+        }
+    });
+    runtime.shutdown_background();
+    outcome
 }
 
 fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {

@@ -7,6 +7,7 @@ use crate::Context;
 mod completion;
 mod list;
 mod list_clusters;
+mod logs;
 mod mark_for_deployment;
 mod restart;
 mod start;
@@ -39,6 +40,7 @@ commands! {
     Completion => completion,
     List => list,
     ListClusters => list_clusters,
+    Logs => logs,
     MarkForDeployment => mark_for_deployment,
     Restart => restart,
     Start => start,

@@ -3,6 +3,8 @@
 #![allow(dead_code, reason = "each test program uses its part")]
 
 use std::fs;
+use std::io::{Read as _, Write as _};
+use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
@@ -79,4 +81,32 @@ impl World {
         assert_eq!((code, stderr.as_str()), (0, ""), "{arguments:?}\n{stdout}");
         stdout
     }
+}
+
+/// An API that answers every request by the first answer whose path it begins with, else 404; gives its address.
+pub(crate) fn api(answers: &[(&'static str, &'static str)]) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let url = format!("http://{}", listener.local_addr().expect("an address"));
+    let answers = answers.to_vec();
+    std::thread::spawn(move || {
+        for socket in listener.incoming() {
+            let Ok(mut socket) = socket else { return };
+            let mut request = Vec::new();
+            let mut byte = [0];
+            while !request.ends_with(b"\r\n\r\n") && matches!(socket.read(&mut byte), Ok(1)) {
+                request.push(byte[0]);
+            }
+            let request = String::from_utf8_lossy(&request).into_owned();
+            let found = answers.iter().find(|(path, _)| request.starts_with(&format!("GET {path}")));
+            let (status, body) = match found {
+                Some((_, body)) => ("200 OK", *body),
+                None => {
+                    ("404 Not Found", r#"{"error": {"code": "not_deployed", "message": "nothing there"}}"#)
+                }
+            };
+            let answer = format!("HTTP/1.1 {status}\r\nConnection: close\r\n\r\n{body}");
+            let _ = socket.write_all(answer.as_bytes());
+        }
+    });
+    url
 }
