@@ -2,6 +2,7 @@
 //! `paasta-deploy`; here answers are asked for and progress is told.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::io;
 use std::time::Duration;
 
@@ -26,6 +27,8 @@ pub(crate) struct Goal<'a> {
     pub(crate) deploy_group: &'a str,
     pub(crate) commit: &'a GitSha,
     pub(crate) timeout: Duration,
+    /// Tell every answer, not only changes.
+    pub(crate) verbose: bool,
 }
 
 /// How it ended.
@@ -55,7 +58,7 @@ impl std::fmt::Display for Place {
 struct Watched {
     place: Place,
     margin: f64,
-    api: ApiClient,
+    url: String,
 }
 
 /// Asks every cluster until all are done, time is up, or somebody presses Ctrl-C ([`Interrupted`]). Changes are told on
@@ -67,10 +70,10 @@ pub(crate) fn wait(goal: &Goal<'_>, world: &World, cx: &mut Context) -> anyhow::
     let mut last: HashMap<Place, String> = HashMap::new();
     let start = SystemClock.now();
     loop {
-        let answers = cx.block_on(async { Ok(ask_all(&open, goal.commit).await) })?;
+        let answers = cx.block_on(ask_all(&open, goal.commit))?;
         for (place, progress) in answers {
             let text = text(&progress);
-            if last.get(&place) != Some(&text) {
+            if goal.verbose || last.get(&place) != Some(&text) {
                 tell(cx, start, &place, &text)?;
             }
             if progress.is_done() {
@@ -129,12 +132,10 @@ fn watched(goal: &Goal<'_>, world: &World, cx: &mut Context) -> anyhow::Result<V
             continue;
         }
         let url = world.system.api_endpoint(&cluster).hint(WHERE_CONFIGURATION_COMES_FROM)?;
-        let timeouts = Timeouts { total: ANSWER_TIMEOUT, ..Timeouts::default() };
-        let api = ApiClient::new(cluster.clone(), &url, timeouts)?;
         let with_api = |(id, margin)| Watched {
             place: Place { id, cluster: cluster.clone() },
             margin,
-            api: api.clone(),
+            url: url.clone(),
         };
         watched.extend(here.into_iter().map(with_api));
     }
@@ -168,18 +169,29 @@ fn instances_of(
     Ok(found)
 }
 
-async fn ask_all(open: &[Watched], commit: &GitSha) -> Vec<(Place, Progress)> {
+/// One round. Clients live as long as the round: the connections of one belong to the runtime it was used in.
+async fn ask_all(open: &[Watched], commit: &GitSha) -> anyhow::Result<Vec<(Place, Progress)>> {
+    let mut clients: HashMap<&ClusterName, ApiClient> = HashMap::new();
+    for Watched { place, url, .. } in open {
+        if let Entry::Vacant(vacant) = clients.entry(&place.cluster) {
+            let timeouts = Timeouts { total: ANSWER_TIMEOUT, ..Timeouts::default() };
+            vacant.insert(ApiClient::new(place.cluster.clone(), url, timeouts)?);
+        }
+    }
     let mut answers = Vec::with_capacity(open.len());
     for some in open.chunks(QUESTIONS_AT_ONCE_MAX) {
-        let asked: FuturesUnordered<_> = some.iter().map(|watched| ask(watched, commit)).collect();
+        let asked: FuturesUnordered<_> = some
+            .iter()
+            .filter_map(|watched| Some(ask(watched, clients.get(&watched.place.cluster)?, commit)))
+            .collect();
         answers.extend(asked.collect::<Vec<_>>().await);
     }
     answers.sort_by(|(a, _), (b, _)| (&a.id, &a.cluster).cmp(&(&b.id, &b.cluster)));
-    answers
+    Ok(answers)
 }
 
-async fn ask(watched: &Watched, commit: &GitSha) -> (Place, Progress) {
-    let answer = match watched.api.status(&watched.place.id, StatusQuery { verbose: 0 }).await {
+async fn ask(watched: &Watched, api: &ApiClient, commit: &GitSha) -> (Place, Progress) {
+    let answer = match api.status(&watched.place.id, StatusQuery { verbose: 0 }).await {
         Ok(status) => answer(status),
         Err(error) => Answer::Unknown(error.to_string()),
     };

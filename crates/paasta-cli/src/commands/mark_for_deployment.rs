@@ -37,7 +37,7 @@ pub(crate) struct Args {
     timeout: u64,
     #[command(flatten)]
     soa_dir: SoaDirOnly,
-    /// Say more
+    /// Name the git repository; while waiting, tell every answer of the clusters, not only changes
     #[arg(short = 'v', long, action = clap::ArgAction::Count)]
     verbose: u8,
     #[command(flatten)]
@@ -91,6 +91,9 @@ pub(crate) fn run(args: &Args, cx: &mut Context) -> anyhow::Result<ExitCode> {
     let remote = Remote::open(&args.mark.service, args.mark.git_url.as_deref(), &world)?;
     let group = args.mark.deploy_group.as_str();
     check_permission(&remote, &world)?;
+    if args.verbose > 0 {
+        writeln!(cx.stderr, "note: the git repository is {}", remote.refs.url())?;
+    }
     warn_if_unused(&remote, group, &world, cx)?;
     let recorder = Recorder::open(&world.system, cx)?;
     let commit = mark(&remote, (group, &args.mark.commit), &recorder, cx)?;
@@ -99,7 +102,8 @@ pub(crate) fn run(args: &Args, cx: &mut Context) -> anyhow::Result<ExitCode> {
         return Ok(ExitCode::SUCCESS);
     }
     let timeout = Duration::from_secs(args.timeout);
-    let goal = Goal { service: &remote.service, deploy_group: group, commit: &commit, timeout };
+    let verbose = args.verbose > 0;
+    let goal = Goal { service: &remote.service, deploy_group: group, commit: &commit, timeout, verbose };
     wait_and_tell(&goal, &world, &recorder, cx)
 }
 

@@ -28,7 +28,7 @@ pub(crate) struct Args {
     timeout: u64,
     #[command(flatten)]
     soa_dir: SoaDirOnly,
-    /// Say more
+    /// Tell every answer of the clusters, not only changes
     #[arg(short = 'v', long, action = clap::ArgAction::Count)]
     verbose: u8,
 }
@@ -46,7 +46,8 @@ pub(crate) fn run(args: &Args, cx: &mut Context) -> anyhow::Result<ExitCode> {
     }
     let commit = marked_commit(args, &remote, cx)?;
     let timeout = Duration::from_secs(args.timeout);
-    let goal = Goal { service: &remote.service, deploy_group: group, commit: &commit, timeout };
+    let verbose = args.verbose > 0;
+    let goal = Goal { service: &remote.service, deploy_group: group, commit: &commit, timeout, verbose };
     let recorder = Recorder::open(&world.system, cx)?;
     wait_and_tell(&goal, &world, &recorder, cx)
 }

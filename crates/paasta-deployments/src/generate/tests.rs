@@ -94,6 +94,45 @@ fn annotated_tags_stand_for_their_commit() {
 
 proptest! {
     #[test]
+    fn a_new_state_tag_always_decides(
+        olds in prop::collection::vec((0i64..5, any::<bool>(), any::<bool>()), 0..8),
+        now in 0i64..5,
+        stop in any::<bool>(),
+    ) {
+        let sha = GitSha::new(A).unwrap();
+        let state = |stop| if stop { State::Stop } else { State::Start };
+        let time = |second| paasta_core::Timestamp::from_millis(1_600_000_000_000 + second * 1000);
+        let mut refs = vec![tag("paasta-g-20210101T000000-deploy", A)];
+        for (second, stop, here) in olds {
+            let name = crate::state_tag("p.a", time(second), state(stop));
+            refs.push(RemoteRef::new(name, GitSha::new(if here { A } else { B }).unwrap()));
+        }
+        let at = crate::state_time_for(&refs, "p.a", &sha, time(now)).unwrap();
+        let name = crate::state_tag("p.a", at, state(stop));
+        prop_assert!(!refs.iter().any(|r| r.name == name && r.sha == sha));
+        refs.insert(0, RemoteRef::new(name, sha));
+        let entry = generate("s", &[ControlBranch::new("p.a", Some("g"))], &refs).entries.remove(0);
+        prop_assert_eq!(entry.desired_state, state(stop));
+    }
+
+    #[test]
+    fn a_new_mark_always_decides(olds in prop::collection::vec((0i64..5, any::<bool>()), 0..8), now in 0i64..5) {
+        let sha = GitSha::new(A).unwrap();
+        let time = |second| paasta_core::Timestamp::from_millis(1_600_000_000_000 + second * 1000);
+        let mut refs: Vec<RemoteRef> = Vec::new();
+        for (second, here) in olds {
+            let name = crate::deploy_tag("g", time(second));
+            if !refs.iter().any(|r| r.name == name) {
+                refs.push(RemoteRef::new(name, GitSha::new(if here { A } else { B }).unwrap()));
+            }
+        }
+        let name = crate::deploy_tag("g", crate::deploy_time_for(&refs, "g", &sha, time(now)).unwrap());
+        refs.retain(|r| r.name != name);
+        refs.push(RemoteRef::new(name, sha.clone()));
+        prop_assert_eq!(latest_deploy(&refs, "g").map(|l| l.sha), Some(sha));
+    }
+
+    #[test]
     fn the_table_and_the_single_lookup_agree(times in prop::collection::vec((0u32..30, any::<bool>()), 0..12)) {
         let refs: Vec<_> = times
             .iter()
