@@ -1,5 +1,6 @@
 //! A YAML or JSON document as data: every value knows where it was written.
 
+use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
 
@@ -55,10 +56,19 @@ pub enum Value {
 }
 
 /// A map in the order of its keys. Keys are scalars; most are texts.
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct Map {
     entries: Vec<(Node, Node)>,
+    /// Places of text keys, kept where the map is too large to be searched from end to end.
+    #[expect(
+        clippy::box_collection,
+        reason = "most maps have no index, and every value is as large as a map"
+    )]
+    places: Option<Box<HashMap<Box<str>, usize>>>,
 }
+
+/// Maps of more keys than this keep an index.
+const SEARCHED_KEYS_MAX: usize = 32;
 
 impl Node {
     /// A value that nobody wrote.
@@ -179,7 +189,7 @@ impl Map {
 
     /// The value of a text key.
     pub fn get(&self, key: &str) -> Option<&Node> {
-        self.entries.iter().find(|(k, _)| k.as_str() == Some(key)).map(|(_, v)| v)
+        self.entries.get(self.place(key)?).map(|(_, value)| value)
     }
 
     /// The value of a text key, unless it is null.
@@ -189,25 +199,35 @@ impl Map {
 
     /// The value of any key, to change it in place.
     pub fn get_mut(&mut self, key: &Node) -> Option<&mut Node> {
-        self.entries.iter_mut().find(|(k, _)| k == key).map(|(_, v)| v)
+        let place = self.place_of(key)?;
+        self.entries.get_mut(place).map(|(_, value)| value)
     }
 
     /// The text key as it was written, with its position.
     pub fn key(&self, key: &str) -> Option<&Node> {
-        self.entries.iter().find(|(k, _)| k.as_str() == Some(key)).map(|(k, _)| k)
+        self.entries.get(self.place(key)?).map(|(key, _)| key)
     }
 
     /// Sets a key: in its old place if it is there already, else at the end.
     pub fn insert(&mut self, key: Node, value: Node) {
-        match self.entries.iter_mut().find(|(k, _)| *k == key) {
-            Some(entry) => entry.1 = value,
-            None => self.entries.push((key, value)),
+        if let Some(present) = self.get_mut(&key) {
+            *present = value;
+            return;
+        }
+        if let (Some(places), Some(text)) = (&mut self.places, key.as_str()) {
+            places.insert(text.into(), self.entries.len());
+        }
+        self.entries.push((key, value));
+        if self.places.is_none() && self.entries.len() > SEARCHED_KEYS_MAX {
+            self.index();
         }
     }
 
     /// Entries whose keys are known to differ.
     pub(crate) fn from_distinct(entries: Vec<(Node, Node)>) -> Self {
-        Self { entries }
+        let mut map = Self { entries, places: None };
+        map.index();
+        map
     }
 
     pub(crate) fn into_entries(self) -> impl Iterator<Item = (Node, Node)> {
@@ -216,8 +236,30 @@ impl Map {
 
     /// Removes a text key and gives back its value.
     pub fn remove(&mut self, key: &str) -> Option<Node> {
-        let index = self.entries.iter().position(|(k, _)| k.as_str() == Some(key))?;
-        Some(self.entries.remove(index).1)
+        let place = self.place(key)?;
+        let (_, value) = self.entries.remove(place);
+        self.index();
+        Some(value)
+    }
+
+    fn place(&self, key: &str) -> Option<usize> {
+        match &self.places {
+            Some(places) => places.get(key).copied(),
+            None => self.entries.iter().position(|(k, _)| k.as_str() == Some(key)),
+        }
+    }
+
+    fn place_of(&self, key: &Node) -> Option<usize> {
+        match key.as_str() {
+            Some(text) => self.place(text),
+            None => self.entries.iter().position(|(k, _)| k == key),
+        }
+    }
+
+    fn index(&mut self) {
+        let text = |(place, (key, _)): (usize, &(Node, Node))| Some((key.as_str()?.into(), place));
+        let large = self.entries.len() > SEARCHED_KEYS_MAX;
+        self.places = large.then(|| Box::new(self.entries.iter().enumerate().filter_map(text).collect()));
     }
 
     /// Keys and values in order.
@@ -236,6 +278,12 @@ impl Map {
     }
 }
 
+impl PartialEq for Map {
+    fn eq(&self, other: &Self) -> bool {
+        self.entries == other.entries
+    }
+}
+
 impl FromIterator<(Node, Node)> for Map {
     fn from_iter<I: IntoIterator<Item = (Node, Node)>>(entries: I) -> Self {
         let mut map = Map::new();
@@ -243,5 +291,31 @@ impl FromIterator<(Node, Node)> for Map {
             map.insert(key, value);
         }
         map
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_large_map_is_the_same_map() {
+        let node = |n: i64| Node::new(Value::Int(n));
+        let mut map = Map::new();
+        for n in 0..100 {
+            map.insert(Node::text(format!("k{n}")), node(n));
+            map.insert(node(n), Node::null());
+        }
+        map.insert(Node::text("k7"), Node::text("seven"));
+        map.insert(node(8), Node::text("eight"));
+        assert_eq!(map.len(), 200);
+        assert_eq!(map.get("k7"), Some(&Node::text("seven")));
+        assert_eq!(map.get("k99"), Some(&node(99)));
+        assert_eq!(map.get("k100"), None);
+        assert_eq!(map.get_mut(&node(8)).cloned(), Some(Node::text("eight")));
+        assert_eq!(map.remove("k0"), Some(node(0)));
+        assert_eq!((map.get("k0"), map.get("k1")), (None, Some(&node(1))));
+        assert_eq!(map.iter().next(), Some((&node(0), &Node::null())));
+        assert_eq!(map.clone(), map.into_entries().collect());
     }
 }
