@@ -73,10 +73,14 @@ impl Sim {
     /// A world that wants version `new` of `svc.main`.
     pub(crate) fn new(shape: Shape, want: &Want, delay_seconds: f64) -> Self {
         let homes = ["current", "previous"];
-        let engine: Arc<dyn SimEngine> = match shape {
-            Shape::Marathon => Arc::new(RecordingEngine::new(homes)),
-            Shape::Sets => Arc::new(SetsEngine::new(homes)),
-        };
+        match shape {
+            Shape::Marathon => Self::with_engine(Arc::new(RecordingEngine::new(homes)), want, delay_seconds),
+            Shape::Sets => Self::with_engine(Arc::new(SetsEngine::new(homes)), want, delay_seconds),
+        }
+    }
+
+    /// The same on an engine that the caller keeps.
+    pub(crate) fn with_engine(engine: Arc<dyn SimEngine>, want: &Want, delay_seconds: f64) -> Self {
         let clock = SimClock::at(Timestamp::from_millis(1_600_000_000_000));
         let drains = SimDrains::new(clock.clone(), delay_seconds, (delay_seconds * 10.0).max(30.0));
         let (locks, log) = (MemoryLocks::default(), MemoryLog::default());
@@ -123,6 +127,17 @@ impl Sim {
             launch: None,
             id,
         });
+    }
+
+    /// Takes traffic off every other task, as a bounce that was reverted leaves it.
+    pub(crate) fn drain_every_other(&self) {
+        let tasks: Vec<_> = self.engine.truth().into_iter().flat_map(|app| app.tasks).collect();
+        let now = self.clock.now();
+        for task in tasks.iter().step_by(2) {
+            let method = self.drains.method();
+            let drained = futures_util::FutureExt::now_or_never(method.drain(task, now));
+            drained.expect("it does not wait").expect("no host is broken yet");
+        }
     }
 
     /// Time goes on for everybody.

@@ -1,15 +1,14 @@
 //! What holds of passes (marathon-and-bounce.md §4.8, invariants 9 to 18, in the form that design decision 3 gives
 //! them), on engines of both shapes, with whatever goes wrong.
 
-mod sim;
-
 use paasta_bounce::MarginFactor;
 use paasta_core::Health;
 use paasta_setup::PassState;
 use paasta_testkit::{Fault, ListFault};
 use proptest::prelude::*;
 use proptest::sample::select;
-use sim::{Shape, Sim, Want, app_id};
+
+use crate::sim::{Shape, Sim, Want, app_id};
 
 /// Passes in which things go wrong, and passes after that until all must be well.
 const PASSES_BAD: usize = 14;
@@ -28,6 +27,8 @@ struct Story {
     listings: Vec<Option<ListFault>>,
     leaving: Option<&'static str>,
     broken: Option<&'static str>,
+    /// As after a revert, every other seeded task is still drained.
+    drained: bool,
 }
 
 proptest! {
@@ -47,6 +48,9 @@ fn tell(story: &Story) -> Result<(), TestCaseError> {
     let world = sim.engine.world();
     if story.never_happy {
         world.never_happy(app_id("new"));
+    }
+    if story.drained {
+        sim.drain_every_other();
     }
     let served_at_first = sim.serving().len();
     world.faults.plan_changes(story.changes.iter().copied());
@@ -205,19 +209,23 @@ fn stories() -> impl Strategy<Value = Story> {
         proptest::collection::vec(proptest::option::weighted(0.2, list_fault()), 0..12),
         proptest::option::weighted(0.3, select(vec!["h0", "h1", "h2"])),
         proptest::option::weighted(0.2, select(vec!["h0", "h1", "h2"])),
+        proptest::bool::weighted(0.3),
     )
         .prop_map(
-            |(shape, want, apps, delay_seconds, never_happy, changes, listings, leaving, broken)| Story {
-                shape,
-                want,
-                // Tasks of the wanted version that never were happy were never there.
-                apps: apps.into_iter().filter(|app| !never_happy || app.0 != "new").collect(),
-                delay_seconds,
-                never_happy,
-                changes,
-                listings,
-                leaving,
-                broken,
+            |(shape, want, apps, delay_seconds, never_happy, changes, listings, leaving, broken, drained)| {
+                Story {
+                    shape,
+                    want,
+                    // Tasks of the wanted version that never were happy were never there.
+                    apps: apps.into_iter().filter(|app| !never_happy || app.0 != "new").collect(),
+                    delay_seconds,
+                    never_happy,
+                    changes,
+                    listings,
+                    leaving,
+                    broken,
+                    drained,
+                }
             },
         )
 }

@@ -1,0 +1,6 @@
+//! Whole passes over simulated engines: worked examples, refusals, and what holds whatever goes wrong.
+
+mod invariants;
+mod refusals;
+mod sim;
+mod worked;
