@@ -40,7 +40,7 @@ pub use client::{ClientError, http_client};
 pub use error::{DrainConfigError, DrainError};
 #[cfg(feature = "test-support")]
 pub use method::MockDrainMethod;
-pub use method::{DrainMethod, DrainPlace, DrainTools};
+pub use method::{DrainMethod, DrainPlace, DrainTools, HACHECK_PORT};
 pub use methods::test::TestDrains;
 pub use methods::{METHODS, Method, build, from_settings};
 pub use spool::{REASON, SpoolAnswer, SpoolEntry, parse_spool_answer};

@@ -51,11 +51,23 @@ pub struct DrainTools {
     pub http: reqwest::Client,
     /// What the method `test` remembers.
     pub test_drains: TestDrains,
+    /// Where hacheck listens on every machine, for instances that do not name a port.
+    pub hacheck_port: u16,
 }
+
+/// Where hacheck listens unless somebody says otherwise (marathon-and-bounce.md §6.2).
+pub const HACHECK_PORT: u16 = 6666;
 
 impl DrainTools {
     /// Tools whose requests say `User-Agent: <program> <version>`.
     pub fn new(program: &str, version: &str) -> Result<Self, ClientError> {
-        Ok(Self { http: http_client(program, version)?, test_drains: TestDrains::default() })
+        let http = http_client(program, version)?;
+        Ok(Self { http, test_drains: TestDrains::default(), hacheck_port: HACHECK_PORT })
+    }
+
+    /// The same with another port of hacheck: key `hacheck_port` of the system configuration.
+    pub fn with_hacheck_port(mut self, port: u16) -> Self {
+        self.hacheck_port = port;
+        self
     }
 }

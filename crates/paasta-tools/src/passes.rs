@@ -41,11 +41,13 @@ impl Passes {
         counts: Arc<dyn Counts>,
     ) -> anyhow::Result<Self> {
         let engine = MarathonEngine::from_system(system.map())?;
+        let drains = DrainTools::new(program, env!("CARGO_PKG_VERSION"))?;
+        let drains = drains.with_hacheck_port(system.hacheck_port()?);
         let pass = Pass {
             engine: Arc::new(engine),
             renderer: Arc::new(MarathonRenderer::from_system(system.map())?),
             locks: locks(&system)?,
-            drains: Arc::new(DrainTools::new(program, env!("CARGO_PKG_VERSION"))?),
+            drains: Arc::new(drains),
             log: Arc::new(StderrLog),
             clock: Arc::new(SystemClock),
             discovery: None,

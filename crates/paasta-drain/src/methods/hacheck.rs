@@ -14,7 +14,6 @@ use crate::{
 };
 
 const DELAY_SECONDS: f64 = 240.0;
-const PORT: u16 = 6666;
 /// Without an expiration of its own a drain lasts this many delays.
 const EXPIRATION_PER_DELAY: f64 = 10.0;
 /// Bytes of an answer that are read.
@@ -29,7 +28,7 @@ pub(super) fn build(
 ) -> Result<Box<dyn DrainMethod>, DrainConfigError> {
     need_registrations("hacheck", place)?;
     Ok(Box::new(Hacheck {
-        params: HacheckParams::read(params)?,
+        params: HacheckParams::read(params, tools.hacheck_port)?,
         registrations: place.registrations.clone(),
         http: tools.http.clone(),
     }))
@@ -44,14 +43,14 @@ struct HacheckParams {
 }
 
 impl HacheckParams {
-    fn read(params: &Map) -> Result<Self, DrainConfigError> {
+    fn read(params: &Map, default_port: u16) -> Result<Self, DrainConfigError> {
         let without_null = params.get_set("expiration").is_some();
         let params = Params::new(params);
         let delay_seconds = params.seconds("delay", DELAY_SECONDS)?;
         let given = if without_null { params.seconds("expiration", 0.0)? } else { 0.0 };
         Ok(Self {
             delay_seconds,
-            hacheck_port: params.port("hacheck_port", PORT)?,
+            hacheck_port: params.port("hacheck_port", default_port)?,
             expiration_seconds: if given == 0.0 { delay_seconds * EXPIRATION_PER_DELAY } else { given },
         })
     }
@@ -162,6 +161,7 @@ mod tests {
     fn read(entries: &[(&str, Value)]) -> Result<HacheckParams, DrainConfigError> {
         HacheckParams::read(
             &entries.iter().map(|(key, value)| (Node::text(*key), Node::new(value.clone()))).collect(),
+            crate::HACHECK_PORT,
         )
     }
 
