@@ -19,6 +19,8 @@ pub struct Environment {
     pub system_config_dir: Option<PathBuf>,
     /// `HOME`.
     pub home: Option<PathBuf>,
+    /// `XDG_STATE_HOME`.
+    pub xdg_state_home: Option<PathBuf>,
     /// `PATH`.
     pub path: OsString,
     /// `SUDO_USER`, else `LOGNAME`, else `USER`; `unknown` if none is set.
@@ -48,6 +50,7 @@ impl Environment {
         Self {
             system_config_dir: set("PAASTA_SYSTEM_CONFIG_DIR").map(PathBuf::from),
             home: set("HOME").map(PathBuf::from),
+            xdg_state_home: set("XDG_STATE_HOME").map(PathBuf::from),
             path: set("PATH").unwrap_or_default(),
             user: user.map_or_else(|| "unknown".to_owned(), |user| user.to_string_lossy().into_owned()),
             host: rustix::system::uname().nodename().to_string_lossy().into_owned(),

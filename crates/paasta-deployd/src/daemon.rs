@@ -34,8 +34,6 @@ pub struct Surroundings {
     pub log: Arc<dyn LogSink>,
     /// Tells the time.
     pub clock: Arc<dyn Clock>,
-    /// Hears nudges.
-    pub nudges: Option<NudgeListener>,
 }
 
 /// Why deployd cannot run here.
@@ -78,6 +76,8 @@ impl Daemon {
         let directory = directory(system.coordination()?)?;
         let settings = Settings::from_system(system.map())?;
         let engine: Arc<dyn Engine> = Arc::new(MarathonEngine::from_system(system.map())?);
+        let drains = DrainTools::new("paasta-deployd", env!("CARGO_PKG_VERSION"))?
+            .with_hacheck_port(system.hacheck_port()?);
         let passes = SetupPasses {
             soa_dir: soa_dir.clone(),
             system_config_dir: system_config_dir.clone(),
@@ -86,7 +86,7 @@ impl Daemon {
                 engine: engine.clone(),
                 renderer: Arc::new(MarathonRenderer::from_system(system.map())?),
                 locks: locks(&directory),
-                drains: Arc::new(DrainTools::new("paasta-deployd", env!("CARGO_PKG_VERSION"))?),
+                drains: Arc::new(drains),
                 log: surroundings.log,
                 clock: surroundings.clock.clone(),
                 discovery: None,
@@ -105,9 +105,15 @@ impl Daemon {
             passes: Arc::new(passes.clone()),
             changes: engine.changes(),
             sweep: FileSweep::new(SweepRoots { soa_dir, system_config_dir }),
-            nudges: surroundings.nudges,
+            nudges: None,
         };
         Ok(Self { handle, ports, passes })
+    }
+
+    /// Lets it hear nudges.
+    pub fn with_nudges(mut self, nudges: NudgeListener) -> Self {
+        self.ports.nudges = Some(nudges);
+        self
     }
 
     /// What others see of it while it runs.

@@ -7,6 +7,7 @@ use crate::Context;
 mod completion;
 mod list;
 mod list_clusters;
+mod local;
 mod logs;
 mod mark_for_deployment;
 mod restart;
@@ -40,6 +41,7 @@ commands! {
     Completion => completion,
     List => list,
     ListClusters => list_clusters,
+    Local => local,
     Logs => logs,
     MarkForDeployment => mark_for_deployment,
     Restart => restart,

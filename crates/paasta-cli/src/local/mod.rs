@@ -1,10 +1,49 @@
-//! The cluster on this machine, if one is running: how every command finds it.
+//! The cluster on this machine: how every command finds it, how it starts and how it ends.
+//!
+//! [`up`] starts engine, hacheck, API and deployd in this process; [`down`] drains and stops whatever a state
+//! directory holds, whether or not somebody runs it. One process at a time holds the directory's lock.
+
+mod checkout;
+mod down;
+mod error;
+mod layout;
+mod status;
+mod system;
+mod up;
 
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{FlockOperation, flock};
 use rustix::io::Errno;
 use serde::{Deserialize, Serialize};
+
+pub use checkout::{CheckoutError, Checkouts, RemoteOf};
+pub use down::{DownOptions, Downed, down};
+pub use error::LocalError;
+pub use layout::Layout;
+pub use status::{LocalStatus, Tasks, soa_dir_before, state_dir_before, status};
+pub use system::{Addresses, Credentials, reachable};
+pub use up::{Options, Running, up};
+
+/// The name of every local cluster: its instances are in `marathon-local.yaml`.
+pub const CLUSTER: &str = "local";
+
+/// The ports of a local cluster's parts; 0 takes any.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Ports {
+    /// The HTTP API.
+    pub api: u16,
+    /// The embedded engine.
+    pub engine: u16,
+    /// hacheck.
+    pub hacheck: u16,
+    /// deployd's ear for pushed tags.
+    pub nudge: u16,
+}
+
+/// The ports where PaaSTA's own parts usually listen.
+pub const DEFAULT_PORTS: Ports =
+    Ports { api: 5054, engine: 5052, hacheck: 6666, nudge: paasta_deployd::NUDGE_PORT };
 
 /// A local cluster, as its pointer file `~/.paasta/local.json` describes it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -38,9 +77,12 @@ pub fn pointer_file(home: &Path) -> PathBuf {
 /// The local cluster of the user with that home, if one is running. A pointer that is missing, unreadable or left
 /// behind by a cluster that ended counts as none.
 pub fn find(home: &Path) -> Option<LocalCluster> {
-    let text = std::fs::read_to_string(pointer_file(home)).ok()?;
-    let cluster: LocalCluster = serde_json::from_str(&text).ok()?;
-    cluster.is_alive().then_some(cluster)
+    read_pointer(&pointer_file(home)).filter(LocalCluster::is_alive)
+}
+
+/// What a pointer file says, whether or not that cluster runs.
+fn read_pointer(path: &Path) -> Option<LocalCluster> {
+    serde_json::from_str(&std::fs::read_to_string(path).ok()?).ok()
 }
 
 #[cfg(test)]

@@ -10,7 +10,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use clap::Parser;
 use paasta_config::{DEFAULT_SYSTEM_CONFIG_DIR, SYSTEM_CONFIG_DIR_VARIABLE, SystemConfig};
-use paasta_core::{LogRecord, LogSink, SystemClock};
+use paasta_core::SystemClock;
 use paasta_deployd::{Daemon, NudgeListener, Surroundings};
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
@@ -59,21 +59,20 @@ fn start(args: Args) -> anyhow::Result<()> {
 }
 
 async fn serve(args: Args, system: &SystemConfig) -> anyhow::Result<()> {
-    let nudges = match args.nudge_listen {
-        Some(address) => {
-            let listener = NudgeListener::bind(address).await;
-            Some(listener.with_context(|| format!("could not listen for nudges on {address}"))?)
-        }
-        None => None,
-    };
+    let writer = paasta_logs::writer(system.map())?;
+    let log: Arc<dyn paasta_logs::LogWriter> = Arc::from(writer);
     let surroundings = Surroundings {
         system_config_dir: args.system_config_dir,
         soa_dir: args.soa_dir,
-        log: Arc::new(TracingLog),
+        log,
         clock: Arc::new(SystemClock),
-        nudges,
     };
-    let daemon = Daemon::new(system, surroundings)?;
+    let mut daemon = Daemon::new(system, surroundings)?;
+    if let Some(address) = args.nudge_listen {
+        let listener = NudgeListener::bind(address).await;
+        daemon = daemon
+            .with_nudges(listener.with_context(|| format!("could not listen for nudges on {address}"))?);
+    }
     let mut terminate = signal(SignalKind::terminate()).context("could not wait for SIGTERM")?;
     tracing::info!("started");
     let shutdown = async move {
@@ -85,20 +84,4 @@ async fn serve(args: Args, system: &SystemConfig) -> anyhow::Result<()> {
     daemon.run(shutdown).await?;
     tracing::info!("ended");
     Ok(())
-}
-
-/// Puts the lines for services' people into deployd's own log.
-struct TracingLog;
-
-impl LogSink for TracingLog {
-    fn log(&self, record: &LogRecord) {
-        let instance = record.instance.as_deref().unwrap_or("N/A");
-        tracing::info!(
-            service = record.service,
-            instance,
-            component = record.component,
-            "{}",
-            record.message
-        );
-    }
 }

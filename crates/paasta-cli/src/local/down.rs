@@ -1,0 +1,218 @@
+//! Stopping a local cluster for good: whoever runs it is asked to end, its services are drained and stopped.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use futures_util::future::join_all;
+use paasta_config::{DesiredState, SystemConfig};
+use paasta_core::{Fleet, InstanceId, Reading};
+use paasta_deployd::SetupPasses;
+use rustix::process::{Pid, Signal, kill_process};
+use tokio::time::Instant;
+
+use super::layout::Layout;
+use super::up::{Base, EarAddresses, Hold, Options};
+use super::{LocalError, Ports, pointer_file};
+
+/// A process that was asked to end gets this long.
+const HAND_OVER_SECONDS_MAX: u64 = 15;
+/// Services get this long to drain; what is left then is stopped all the same.
+const DRAIN_SECONDS_MAX: u64 = 900;
+/// Processes get this long to end once they are told to.
+const KILL_SECONDS_MAX: u64 = 60;
+/// Between two looks at what still drains.
+const LOOK_MILLISECONDS: u64 = 200;
+
+/// How a local cluster is to be stopped.
+#[derive(Clone, Debug)]
+pub struct DownOptions {
+    /// Where it keeps what it knows.
+    pub state_dir: PathBuf,
+    /// Whose pointer file is removed, if it points here.
+    pub home: Option<PathBuf>,
+    /// Whether services lose their traffic before they end.
+    pub drain: bool,
+    /// Whether everything it knows is removed.
+    pub purge: bool,
+}
+
+/// What there was to stop.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Downed {
+    /// Everything is stopped now.
+    Stopped,
+    /// There is no such cluster.
+    NothingThere,
+}
+
+/// Drains and stops every service of the cluster in `options.state_dir`, and the cluster itself. Whether it runs
+/// or not, no process of it is left. `tell` hears of the progress.
+pub async fn down(
+    options: &DownOptions,
+    tell: &mut (dyn FnMut(String) + Send),
+) -> Result<Downed, LocalError> {
+    let layout = Layout::of(&options.state_dir)?;
+    let Some(before) = Before::read(&layout) else { return Ok(Downed::NothingThere) };
+    if ask_to_end(&layout).await? {
+        tell("the running process has ended; its services go on until they are drained".to_owned());
+    }
+    let base = Base::start(Hold::take(layout.root())?, before.options(&layout), before.ears).await?;
+    if options.drain {
+        drain(&base, tell).await;
+    }
+    let killed = base.engine.kill_all(Duration::from_secs(KILL_SECONDS_MAX)).await;
+    killed.map_err(|error| LocalError::Part { what: "the end of all services", source: error.into() })?;
+    if options.purge {
+        let root = base.layout().root().to_owned();
+        base.end().await;
+        purge(&root)?;
+    } else {
+        base.end().await;
+    }
+    forget(options.home.as_deref(), &layout);
+    Ok(Downed::Stopped)
+}
+
+/// What the cluster's own configuration says.
+struct Before {
+    soa_dir: PathBuf,
+    hacheck_port: u16,
+    ears: EarAddresses,
+}
+
+impl Before {
+    fn read(layout: &Layout) -> Option<Self> {
+        let system = SystemConfig::load(layout.system_config_dir()).ok()?;
+        // Nobody listens there while it stops, so that commands are told so at once.
+        let nowhere = SocketAddr::from((Ipv4Addr::LOCALHOST, 1));
+        Some(Self {
+            soa_dir: system.soa_dir().ok()?,
+            hacheck_port: system.hacheck_port().ok()?,
+            ears: EarAddresses { api: nowhere, nudge: nowhere },
+        })
+    }
+
+    /// hacheck answers where load balancers ask; everything else is nobody's business while it stops.
+    fn options(&self, layout: &Layout) -> Options {
+        Options {
+            soa_dir: self.soa_dir.clone(),
+            state_dir: layout.root().to_owned(),
+            listen: IpAddr::V4(Ipv4Addr::LOCALHOST),
+            ports: Ports { hacheck: self.hacheck_port, ..Ports::default() },
+            home: None,
+            task_environment: Vec::new(),
+        }
+    }
+}
+
+/// Sends SIGTERM to whoever holds the lock, and waits until it is free. False if nobody does.
+async fn ask_to_end(layout: &Layout) -> Result<bool, LocalError> {
+    let deadline = Instant::now() + Duration::from_secs(HAND_OVER_SECONDS_MAX);
+    let mut asked = false;
+    loop {
+        // The lock is let go of again at once: whoever goes on takes it anew.
+        let holder = match layout.lock() {
+            Ok(_) => return Ok(asked),
+            Err(LocalError::Running { holder, .. }) => holder,
+            Err(error) => return Err(error),
+        };
+        if !asked && let Some(process) = holder.parse().ok().and_then(Pid::from_raw) {
+            // One that is gone meanwhile has let go of the lock as well.
+            let _ = kill_process(process, Signal::TERM);
+            asked = true;
+        }
+        if Instant::now() >= deadline {
+            return Err(LocalError::Running { state_dir: layout.root().to_owned(), holder });
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
+/// Runs passes as if every instance had been stopped, until no task is left or none can be drained any more.
+async fn drain(base: &Base, tell: &mut (dyn FnMut(String) + Send)) {
+    let passes = base.passes();
+    let deadline = Instant::now() + Duration::from_secs(DRAIN_SECONDS_MAX);
+    let mut given_up = BTreeSet::new();
+    let mut said = BTreeMap::new();
+    while Instant::now() < deadline {
+        let fleet = passes.pass.engine.observe_all().await;
+        let mut left = tasks(&fleet);
+        left.retain(|instance, _| !given_up.contains(instance));
+        if left.is_empty() {
+            return;
+        }
+        for (instance, count) in &left {
+            if said.insert(instance.clone(), *count) != Some(*count) {
+                tell(format!("{instance}: {count} {} to drain", if *count == 1 { "task" } else { "tasks" }));
+            }
+        }
+        let stops = left.keys().map(|instance| stop(&passes, instance, &fleet));
+        for (instance, stopped) in left.keys().zip(join_all(stops).await) {
+            if let Err(reason) = stopped {
+                tell(format!("{instance}: cannot be drained and is stopped all the same: {reason}"));
+                given_up.insert(instance.clone());
+            }
+        }
+        tokio::time::sleep(Duration::from_millis(LOOK_MILLISECONDS)).await;
+    }
+    tell(format!("stopping what is not drained after {DRAIN_SECONDS_MAX} s"));
+}
+
+/// One pass that wants no task of the instance.
+async fn stop(passes: &SetupPasses, instance: &InstanceId, fleet: &Fleet) -> Result<(), String> {
+    let wanted = passes.wanted(instance).await?;
+    let mut wanted = wanted.ok_or("nothing of it is deployed any more")?;
+    wanted.deployment.desired_state = DesiredState::Stop;
+    let report = passes
+        .pass
+        .run(&wanted, Some(fleet))
+        .await
+        .map_err(|error| format!("{:#}", anyhow::Error::new(error)))?;
+    for problem in report.problems {
+        tracing::warn!(%instance, %problem, "while draining");
+    }
+    Ok(())
+}
+
+/// Per instance that has tasks, how many.
+fn tasks(fleet: &Fleet) -> BTreeMap<InstanceId, usize> {
+    let mut tasks = BTreeMap::new();
+    for app in fleet.homes.values().filter_map(Reading::known).flatten().filter(|app| !app.tasks.is_empty()) {
+        // An app that nobody can name is nobody's to drain; it ends with the engine's other apps.
+        if let Ok(instance) = app.id.short_id().replace("--", "_").parse::<InstanceId>() {
+            *tasks.entry(instance).or_default() += app.tasks.len();
+        }
+    }
+    tasks
+}
+
+/// Removes the whole state directory; only what a local cluster made is ever removed.
+fn purge(root: &Path) -> Result<(), LocalError> {
+    let error = |source| LocalError::StateDir { path: root.to_owned(), source };
+    for entry in std::fs::read_dir(root).map_err(error)? {
+        let entry = entry.map_err(error)?;
+        let name = entry.file_name();
+        if !super::layout::OWN_NAMES.iter().any(|own| name == *own) {
+            tracing::warn!(path = %entry.path().display(), "left what is not ours");
+            continue;
+        }
+        let is_dir = entry.file_type().map_err(error)?.is_dir();
+        let removed =
+            if is_dir { std::fs::remove_dir_all(entry.path()) } else { std::fs::remove_file(entry.path()) };
+        removed.map_err(error)?;
+    }
+    // It stays if something else is in it.
+    let _ = std::fs::remove_dir(root);
+    Ok(())
+}
+
+/// Removes the pointer file if it points to this cluster.
+fn forget(home: Option<&Path>, layout: &Layout) {
+    let Some(pointer) = home.map(pointer_file) else { return };
+    if super::read_pointer(&pointer).is_some_and(|cluster| cluster.state_dir == layout.root()) {
+        // A pointer that stays counts for nothing without its lock.
+        let _ = std::fs::remove_file(pointer);
+    }
+}
