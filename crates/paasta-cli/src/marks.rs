@@ -6,7 +6,8 @@ use std::sync::Arc;
 use anyhow::Context as _;
 use paasta_core::{GitSha, ServiceName};
 use paasta_deployments::{
-    Limits, Refs, RefsError, RemoteRef, control_branches, expand_commit, git_url, refs_for_url,
+    ControlBranch, Limits, Refs, RefsError, RemoteRef, State, control_branches, expand_commit, generate,
+    git_url, refs_for_url,
 };
 
 use crate::report::HintExt as _;
@@ -69,9 +70,20 @@ pub(crate) fn commit(text: &str, refs: &[RemoteRef]) -> anyhow::Result<GitSha> {
 
 /// The deploy groups that instances of the service follow, in any known cluster.
 pub(crate) fn groups_in_use(service: &ServiceName, world: &World) -> anyhow::Result<BTreeSet<String>> {
+    Ok(branches(service, world)?.into_iter().filter_map(|branch| branch.deploy_group).collect())
+}
+
+/// The instances of the service in all known clusters, with their groups.
+pub(crate) fn branches(service: &ServiceName, world: &World) -> anyhow::Result<Vec<ControlBranch>> {
     let found = control_branches(&world.soa, &world.system, service)
         .with_context(|| format!("could not read the instances of service `{service}`"))?;
-    Ok(found.branches.into_iter().filter_map(|branch| branch.deploy_group).collect())
+    Ok(found.branches)
+}
+
+/// The instances (as `<cluster>.<instance>`) that are stopped at the commit that is newest in their group.
+pub(crate) fn stopped(service: &ServiceName, branches: &[ControlBranch], refs: &[RemoteRef]) -> Vec<String> {
+    let entries = generate(service.as_str(), branches, refs).entries;
+    entries.into_iter().filter(|entry| entry.desired_state == State::Stop).map(|entry| entry.branch).collect()
 }
 
 /// The groups as a list for people.

@@ -352,6 +352,17 @@ fn stop_and_start_tag_what_is_deployed() {
 }
 
 #[test]
+fn marking_a_stopped_commit_again_says_that_it_stays_stopped() {
+    let world = World::new(None);
+    world.mark("prod", 0);
+    assert_eq!(world.run("stop web.main -c pnw").0, 0);
+    let (_, _, stderr) = world.run(&format!("mark-for-deployment -s web -l prod -k {}", world.commits[1]));
+    assert_eq!(stderr, "");
+    let (_, _, stderr) = world.run(&format!("mark-for-deployment -s web -l prod -k {}", world.commits[0]));
+    assert!(stderr.contains("stays so until `paasta start`: pnw.main"), "{stderr}");
+}
+
+#[test]
 fn a_dry_run_changes_nothing_and_needs_no_yes() {
     let world = World::new(None);
     world.mark("prod", 0);

@@ -7,7 +7,7 @@ use std::time::Duration;
 use anyhow::{Context as _, bail};
 use paasta_config::Node;
 use paasta_core::{Clock as _, GitSha, SystemClock, Timestamp};
-use paasta_deployments::{WriteMode, deploy_tag, deploy_time_for, latest_deploy};
+use paasta_deployments::{ControlBranch, RemoteRef, WriteMode, deploy_tag, deploy_time_for, latest_deploy};
 
 use super::wait_for_deployment::wait_and_tell;
 use crate::Context;
@@ -94,9 +94,12 @@ pub(crate) fn run(args: &Args, cx: &mut Context) -> anyhow::Result<ExitCode> {
     if args.verbose > 0 {
         writeln!(cx.stderr, "note: the git repository is {}", remote.refs.url())?;
     }
+    let mut branches = marks::branches(&remote.service, &world)?;
     warn_if_unused(&remote, group, &world, cx)?;
+    branches.retain(|branch| branch.deploy_group.as_deref() == Some(group));
     let recorder = Recorder::open(&world.system, cx)?;
-    let commit = mark(&remote, (group, &args.mark.commit), &recorder, cx)?;
+    let (commit, refs) = mark(&remote, (group, &args.mark.commit), &recorder, cx)?;
+    warn_of_stops(&remote, &branches, &refs, cx)?;
     nudge(&world.system, remote.service.as_str(), cx)?;
     if !args.wait_for_deployment {
         return Ok(ExitCode::SUCCESS);
@@ -107,15 +110,15 @@ pub(crate) fn run(args: &Args, cx: &mut Context) -> anyhow::Result<ExitCode> {
     wait_and_tell(&goal, &world, &recorder, cx)
 }
 
-/// Writes the tag and logs it. What goes wrong before the first attempt is told at once; a remote that is away
+/// Writes the tag and logs it; gives the commit and all refs, the new one included. What goes wrong before the first attempt is told at once; a remote that is away
 /// during the write is asked again.
 fn mark(
     remote: &Remote,
     (group, text): (&str, &str),
     recorder: &Recorder,
     cx: &mut Context,
-) -> anyhow::Result<GitSha> {
-    let refs = remote.list()?;
+) -> anyhow::Result<(GitSha, Vec<RemoteRef>)> {
+    let mut refs = remote.list()?;
     let commit = marks::commit(text, &refs)?;
     let now = SystemClock.now();
     let at = deploy_time_for(&refs, group, &commit, now)
@@ -131,7 +134,8 @@ fn mark(
     let details = [("deploy_group", group), ("commit", commit.as_str())];
     let details = details.map(|(key, value)| (key.to_owned(), value.into())).into_iter().collect();
     recorder.audit("mark-for-deployment", details, &remote.service, None);
-    Ok(commit)
+    refs.push(RemoteRef::new(tag, commit.clone()));
+    Ok((commit, refs))
 }
 
 fn write_with_patience(
@@ -183,6 +187,24 @@ fn warn_if_unused(remote: &Remote, group: &str, world: &World, cx: &mut Context)
             "warning: no instance of service `{}` follows deploy group `{group}`; its deploy groups: {}",
             remote.service,
             marks::listed(&groups)
+        )?;
+    }
+    Ok(())
+}
+
+/// A stop belongs to a commit: marking that commit again brings the stop back (config.md §4.5).
+fn warn_of_stops(
+    remote: &Remote,
+    branches: &[ControlBranch],
+    refs: &[RemoteRef],
+    cx: &mut Context,
+) -> anyhow::Result<()> {
+    let stopped = marks::stopped(&remote.service, branches, refs);
+    if !stopped.is_empty() {
+        let stopped = stopped.join(", ");
+        writeln!(
+            cx.stderr,
+            "warning: stopped at this very commit, which stays so until `paasta start`: {stopped}"
         )?;
     }
     Ok(())
