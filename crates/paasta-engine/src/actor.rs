@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use paasta_core::TaskId;
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 use tokio::task::{AbortHandle, JoinSet};
 
 use crate::artifacts::Artifacts;
@@ -27,6 +27,8 @@ pub(crate) struct Actor {
     pub(crate) checks: HashMap<TaskId, Vec<AbortHandle>>,
     pub(crate) launches: HashMap<TaskId, watch::Sender<bool>>,
     pub(crate) runs: HashMap<TaskId, RunRef>,
+    /// How many launches may be under way at a time.
+    pub(crate) launching: Arc<Semaphore>,
 }
 
 impl Actor {
@@ -107,6 +109,7 @@ impl Actor {
             artifacts: self.artifacts.clone(),
             secrets: self.secrets.clone(),
             artifact_wait: self.artifact_wait,
+            launching: self.launching.clone(),
         };
         let caller = self.caller.clone();
         self.work.spawn(async move {
@@ -125,6 +128,7 @@ struct Launcher {
     artifacts: Arc<dyn Artifacts>,
     secrets: Arc<dyn Secrets>,
     artifact_wait: Duration,
+    launching: Arc<Semaphore>,
 }
 
 impl Launcher {
@@ -133,8 +137,12 @@ impl Launcher {
         order: LaunchOrder,
         mut called_off: watch::Receiver<bool>,
     ) -> Result<RunRef, String> {
-        let prepared = tokio::select! {
-            prepared = self.prepare(order) => prepared?,
+        let prepare = async {
+            let turn = self.launching.acquire().await.map_err(|closed| closed.to_string())?;
+            self.prepare(order).await.map(|prepared| (prepared, turn))
+        };
+        let (prepared, _turn) = tokio::select! {
+            prepared = prepare => prepared?,
             _ = called_off.wait_for(|off| *off) => return Err("killed before it was started".to_owned()),
         };
         // From here on it either runs or has failed: spawning is never given up half-way.

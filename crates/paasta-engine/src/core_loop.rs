@@ -43,7 +43,7 @@ pub(crate) enum CallError {
     Refused(#[from] Refusal),
     #[error("the change was taken but could not be saved yet: {0}")]
     Unsaved(String),
-    #[error("the engine is shutting down")]
+    #[error("the engine is shutting down or cannot save its state")]
     Closed,
 }
 

@@ -2,12 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, Weak};
 use std::time::Duration;
 
 use paasta_core::TaskId;
 use tokio::net::TcpListener;
-use tokio::sync::{broadcast, mpsc};
+use tokio::sync::{Semaphore, broadcast, mpsc};
 use tokio::task::{JoinHandle, JoinSet};
 
 use crate::actor::Actor;
@@ -24,6 +24,8 @@ use crate::store::{Store, StoreError};
 const EVENTS_MAX: usize = 4096;
 /// Between two rounds of rotating logs and removing old directories.
 const HOUSEKEEPING_EVERY: Duration = Duration::from_secs(5);
+/// Launches under way at a time: each copies a checkout.
+const LAUNCHES_MAX: usize = 16;
 /// Between two looks whether all tasks are gone.
 const LOOK_EVERY: Duration = Duration::from_millis(30);
 
@@ -91,6 +93,7 @@ pub struct EngineServer {
     engine: String,
     caller: Caller,
     work: Vec<JoinHandle<()>>,
+    store: Weak<Store>,
 }
 
 impl EngineServer {
@@ -126,9 +129,11 @@ impl EngineServer {
             started_at: config.clock.now(),
         };
         let engine_id = store.engine.clone();
+        let store = Arc::new(store);
+        let held = Arc::downgrade(&store);
         let mut core = CoreLoop {
             engine,
-            store: Arc::new(store),
+            store,
             journal,
             clock: config.clock.clone(),
             events,
@@ -143,7 +148,7 @@ impl EngineServer {
             tokio::spawn(serve(listener, face)),
             tokio::spawn(keep_house(caller.clone(), executor)),
         ];
-        Ok(Self { address, engine: engine_id, caller, work })
+        Ok(Self { address, engine: engine_id, caller, work, store: held })
     }
 
     /// Where it listens.
@@ -162,6 +167,10 @@ impl EngineServer {
             work.abort();
             // An aborted task ends with an error that says so.
             let _ = work.await;
+        }
+        // The last save may still be under way and holds the directory.
+        while self.store.upgrade().is_some() {
+            tokio::time::sleep(LOOK_EVERY).await;
         }
     }
 
@@ -238,6 +247,7 @@ fn actor(config: &Config, caller: &Caller, executor: &Arc<dyn Executor>) -> Resu
         checks: HashMap::new(),
         launches: HashMap::new(),
         runs: HashMap::new(),
+        launching: Arc::new(Semaphore::new(LAUNCHES_MAX)),
     })
 }
 

@@ -3,7 +3,7 @@
 use std::fs;
 
 use paasta_core::TaskId;
-use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
+use rustix::process::{Pid, PidfdFlags, Signal, kill_process_group, pidfd_open, pidfd_send_signal};
 
 use super::environment::{CHECK_MARK, TASK_MARK};
 use crate::state::RunRef;
@@ -74,7 +74,7 @@ fn boot() -> Option<String> {
 pub(super) struct Marked {
     pub(super) identity: Identity,
     pub(super) task: TaskId,
-    pub(super) leads_group: bool,
+    pub(super) group: i32,
     pub(super) is_check: bool,
 }
 
@@ -106,7 +106,7 @@ fn look(pid: i32, engine: &str) -> Option<Marked> {
     let group = stat(pid)?.group;
     let identity = Identity::of(pid).filter(Identity::is_alive)?;
     let task = TaskId::new(String::from_utf8(task).ok()?);
-    Some(Marked { identity, task, leads_group: group == pid, is_check })
+    Some(Marked { identity, task, group, is_check })
 }
 
 /// Sends a signal to this very process, if it still lives.
@@ -114,6 +114,17 @@ pub(super) fn signal(identity: &Identity, signal: Signal) {
     if let Some(fd) = identity.open() {
         // It may be gone since.
         let _ = pidfd_send_signal(fd, signal);
+    }
+}
+
+/// Sends a signal to the whole group of a process that leads one, if that very process still lives: as long as
+/// it does, the group is its own.
+pub(super) fn signal_group(leader: &Identity, signal: Signal) {
+    if leader.is_alive()
+        && let Some(pid) = Pid::from_raw(leader.pid)
+    {
+        // It may be gone since.
+        let _ = kill_process_group(pid, signal);
     }
 }
 

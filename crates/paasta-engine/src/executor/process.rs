@@ -1,7 +1,8 @@
 //! Tasks as processes of this machine, each in a process group of its own.
 //!
 //! A task is its whole tree: every process of it carries a mark in its environment, by which it is found again
-//! after a crash of the engine and by which stragglers are ended. Limits on processor and memory are not
+//! after a crash of the engine and by which stragglers are ended. (One that takes its mark off and leaves the
+//! group is out of reach.) Limits on processor and memory are not
 //! enforced for processes.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -63,9 +64,18 @@ impl ProcessExecutor {
         tokio::task::spawn_blocking(move || inspect::marked_of(&engine, &task)).await.unwrap_or_default()
     }
 
-    async fn signal_all(&self, task: &TaskId, signal: Signal) {
-        for process in self.members(task).await {
-            inspect::signal(&process.identity, signal);
+    /// Signals a task's whole tree, each process once: the group of the first process, and whatever carries the
+    /// task's mark in other groups.
+    async fn signal_all(&self, task: &TaskId, run: &RunRef, signal: Signal) {
+        let leader = Identity::parse(run).filter(Identity::is_alive);
+        let members = self.members(task).await;
+        for process in members {
+            if leader.as_ref().is_none_or(|leader| process.group != leader.pid) {
+                inspect::signal(&process.identity, signal);
+            }
+        }
+        if let Some(leader) = leader {
+            inspect::signal_group(&leader, signal);
         }
     }
 
@@ -85,11 +95,11 @@ impl ProcessExecutor {
     }
 
     /// Waits for the rest of the tree: until the deadline if the task was told to go, not at all otherwise.
-    async fn rest_gone(&self, task: &TaskId) {
+    async fn rest_gone(&self, task: &TaskId, run: &RunRef) {
         while !self.members(task).await.is_empty() {
             let may_linger = self.deadline(task).is_some_and(|deadline| Instant::now() < deadline);
             if !may_linger {
-                self.signal_all(task, Signal::KILL).await;
+                self.signal_all(task, run, Signal::KILL).await;
             }
             tokio::time::sleep(LOOK_EVERY).await;
         }
@@ -138,23 +148,21 @@ impl Executor for ProcessExecutor {
 
     async fn gone(&self, task: &TaskId, run: &RunRef) -> Exit {
         let exit = self.leader_gone(task, run).await;
-        self.rest_gone(task).await;
+        self.rest_gone(task, run).await;
         locked(&self.deadlines).remove(task);
         exit
     }
 
     async fn kill(&self, task: &TaskId, run: &RunRef, grace: Duration) {
         locked(&self.deadlines).insert(task.clone(), Instant::now() + grace);
-        self.signal_all(task, Signal::TERM).await;
+        self.signal_all(task, run, Signal::TERM).await;
         let deadline = Instant::now() + grace;
         let Some(identity) = Identity::parse(run) else { return };
         while identity.is_alive() && Instant::now() < deadline {
             tokio::time::sleep(LOOK_EVERY.min(grace)).await;
         }
         if identity.is_alive() {
-            self.signal_all(task, Signal::KILL).await;
-            // The task may have taken its mark off; its first process is known all the same.
-            inspect::signal(&identity, Signal::KILL);
+            self.signal_all(task, run, Signal::KILL).await;
         }
     }
 
@@ -169,7 +177,9 @@ impl Executor for ProcessExecutor {
                 // Started, but not written down before the engine died: the oldest leader of a group.
                 None => found
                     .iter()
-                    .find(|process| &process.task == task && process.leads_group && !process.is_check)
+                    .find(|process| {
+                        &process.task == task && process.group == process.identity.pid && !process.is_check
+                    })
                     .map(|process| process.identity.clone()),
             };
             if let Some(identity) = identity {

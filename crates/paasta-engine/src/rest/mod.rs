@@ -78,7 +78,7 @@ async fn route(face: &Face, request: &Request) -> Answer {
         ["v2", "events"] if method == get => events::stream(face, request),
         ["v2", "apps"] if method == get => apps::list(face, request).await,
         ["v2", "apps"] if method == post => apps::create(face, request).await,
-        ["v2", "apps", ..] => apps::one(face, request).await,
+        ["v2", "apps", _, ..] => apps::one(face, request).await,
         ["v2", "tasks"] if method == get => tasks::list(face, request).await,
         ["v2", "tasks", "delete"] if method == post => tasks::kill(face, request).await,
         ["v2", "queue"] if method == get => misc::queue(face, request).await,

@@ -48,13 +48,29 @@ pub(crate) fn message(status: StatusCode, message: &str) -> Response<Body> {
 /// What the state machine answered.
 pub(crate) fn reply(reply: Reply) -> Response<Body> {
     match reply {
-        Reply::Created(app) => json_answer(StatusCode::CREATED, &app),
+        Reply::Created(app) => created(&app),
         Reply::Deployed { version, deployment } => {
             deployed(StatusCode::OK, &version.to_string(), &deployment)
         }
         Reply::Killed(tasks) => ok(&json!({ "tasks": tasks })),
         Reply::Done => empty(StatusCode::OK),
     }
+}
+
+/// An app was created: its address and its deployment are in the headers too.
+fn created(app: &Value) -> Response<Body> {
+    let mut response = json_answer(StatusCode::CREATED, app);
+    let text = |value: &Value| value.as_str().map(str::to_owned).unwrap_or_default();
+    let location = format!("/v2/apps{}", text(app.get("id").unwrap_or(&Value::Null)));
+    let deployment = app.pointer("/deployments/0/id").map(text).unwrap_or_default();
+    let headers = response.headers_mut();
+    if let (Ok(location), Ok(deployment)) =
+        (HeaderValue::from_str(&location), HeaderValue::from_str(&deployment))
+    {
+        headers.insert(header::LOCATION, location);
+        headers.insert("Marathon-Deployment-Id", deployment);
+    }
+    response
 }
 
 /// A deployment was begun.

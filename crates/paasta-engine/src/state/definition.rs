@@ -181,11 +181,6 @@ impl Definition {
         fields.finish()?;
         Ok(definition)
     }
-
-    /// The default grace where the app names none.
-    pub fn kill_grace(&self, default_seconds: f64) -> f64 {
-        self.kill_grace_seconds.unwrap_or(default_seconds)
-    }
 }
 
 /// The id in a definition.

@@ -36,6 +36,8 @@ use outcome::Outcome;
 
 /// The most apps one engine keeps.
 pub const APPS_MAX: usize = 10_000;
+/// The most tasks one engine runs at a time.
+pub const TASKS_MAX: usize = 10_000;
 
 /// What stays the same while an engine runs.
 #[derive(Clone, Debug)]
@@ -184,7 +186,12 @@ impl Engine {
         version
     }
 
+    /// The tasks of one app, found by how their ids begin.
     fn tasks_of<'a>(&'a self, id: &'a PathId) -> impl Iterator<Item = &'a Task> {
-        self.memory.tasks.values().filter(move |task| &task.app == id)
+        let prefix = format!("{}.", id.task_prefix());
+        let from = self.memory.tasks.range(TaskId::new(prefix.clone())..);
+        from.take_while(move |(task, _)| task.as_str().starts_with(&prefix))
+            .map(|(_, task)| task)
+            .filter(move |task| &task.app == id)
     }
 }

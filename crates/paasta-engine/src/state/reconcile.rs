@@ -8,7 +8,7 @@ use serde_json::json;
 
 use super::command::{Effect, LaunchOrder, Supply};
 use super::outcome::Outcome;
-use super::{App, Engine, KillReason, PathId, Phase, Task};
+use super::{App, Engine, KillReason, PathId, Phase, TASKS_MAX, Task};
 
 /// Between two tries to find a port for a task, in seconds.
 const PORT_RETRY_SECONDS: f64 = 1.0;
@@ -51,13 +51,17 @@ impl Engine {
         };
         task.phase = Phase::Killing { since: now, reason, started_at, run: run.clone() };
         let app = task.app.clone();
-        let definition = self.memory.apps.get(&app).map(|app| &app.definition);
-        let default_seconds = self.settings.kill_grace_seconds;
-        let grace_seconds = definition.map_or(default_seconds, |d| d.kill_grace(default_seconds));
+        let grace_seconds = self.grace_seconds(&app);
         out.note_task(now, "task_killing", &app, id, Some(reason.as_str().to_owned()));
         out.push(Effect::StopChecks { task: id.clone() });
         out.push(Effect::Kill { task: id.clone(), run, grace_seconds });
         self.touched.insert(app);
+    }
+
+    /// Seconds between SIGTERM and SIGKILL for an app's tasks.
+    pub(super) fn grace_seconds(&self, app: &PathId) -> f64 {
+        let named = self.memory.apps.get(app).and_then(|app| app.definition.kill_grace_seconds);
+        named.unwrap_or(self.settings.kill_grace_seconds)
     }
 
     fn kill_all(&mut self, now: Timestamp, id: &PathId, out: &mut Outcome) {
@@ -114,7 +118,7 @@ impl Engine {
         app.queued_since = if missing > 0 { app.queued_since.or(Some(now)) } else { None };
     }
 
-    /// Stages one task; false if there is no port for it.
+    /// Stages one task; false if there is no room for it.
     fn launch_one(
         &mut self,
         now: Timestamp,
@@ -122,6 +126,9 @@ impl Engine {
         id: &PathId,
         out: &mut Outcome,
     ) -> bool {
+        if self.memory.tasks.len() >= TASKS_MAX {
+            return false;
+        }
         let Some(ports) = self.pick_ports(supply, id) else { return false };
         let Some(app) = self.memory.apps.get(id) else { return false };
         let task = TaskId::new(format!("{}.{}", id.task_prefix(), supply.unique()));

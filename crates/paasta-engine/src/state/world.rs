@@ -44,9 +44,7 @@ impl Engine {
                 *known = Some(run.clone());
                 *started_at = Some(now);
                 let app = task.app.clone();
-                let definition = self.memory.apps.get(&app).map(|app| &app.definition);
-                let default_seconds = self.settings.kill_grace_seconds;
-                let grace_seconds = definition.map_or(default_seconds, |d| d.kill_grace(default_seconds));
+                let grace_seconds = self.grace_seconds(&app);
                 out.push(Effect::Watch { task: id.clone(), run: run.clone() });
                 out.push(Effect::Kill { task: id.clone(), run: Some(run), grace_seconds });
             }
@@ -234,7 +232,7 @@ impl Engine {
                 self.start_checks(&task, out);
             }
             Phase::Killing { .. } => {
-                let grace_seconds = self.settings.kill_grace_seconds;
+                let grace_seconds = self.grace_seconds(&task.app);
                 out.push(Effect::Watch { task: id.clone(), run: run.clone() });
                 out.push(Effect::Kill { task: id.clone(), run: Some(run), grace_seconds });
             }
