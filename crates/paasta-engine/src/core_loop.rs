@@ -130,12 +130,16 @@ impl CoreLoop {
             return SAVE_RETRY;
         }
         let now = self.clock.now();
-        let wakeup = self.engine.next_wakeup(now);
+        let wakeup = self.engine.next_wakeup();
         wakeup.map_or(SLEEP_MAX, |at| at.since(now).min(SLEEP_MAX) + Duration::from_millis(1))
     }
 
-    async fn take(&mut self, batch: Vec<Input>) {
+    async fn take(&mut self, mut batch: Vec<Input>) {
         let now = self.clock.now();
+        if self.engine.next_wakeup().is_some_and(|at| at <= now) {
+            // However many callers there are, what is due is done.
+            batch.push(Input::Command(Box::new(Command::Tick), None));
+        }
         let (mut answers, mut queries) = (Vec::new(), Vec::new());
         for input in batch {
             match input {

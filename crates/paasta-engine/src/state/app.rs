@@ -37,6 +37,8 @@ pub struct App {
     pub delay: LaunchDelay,
     /// Since when tasks are missing.
     pub queued_since: Option<Timestamp>,
+    /// When the missing tasks are to be tried again.
+    pub retry_at: Option<Timestamp>,
     /// Whether the last launch found no port.
     pub lacks_port: bool,
     /// The last task that ended by itself.
@@ -109,6 +111,7 @@ impl App {
             versions,
             delay: LaunchDelay::default(),
             queued_since: None,
+            retry_at: None,
             lacks_port: false,
             last_failure: None,
             deleting: false,

@@ -160,7 +160,7 @@ impl Engine {
             out.note_app(now, "app_deleted", id, None);
         }
         app.deleting = true;
-        (app.queued_since, app.lacks_port) = (None, false);
+        (app.queued_since, app.retry_at, app.lacks_port) = (None, None, false);
         app.scale(0, version);
         let kind = DeploymentKind::Stop;
         let deployment =

@@ -66,10 +66,14 @@ impl Deployment {
         })
     }
 
-    /// As events carry it.
+    /// As events carry it. The groups before and after are named but not filled.
     fn plan(&self) -> Value {
+        let group = json!({"id": "/", "version": self.version, "apps": [], "groups": [], "dependencies": [],
+                           "pods": []});
         json!({
             "id": self.id,
+            "original": group,
+            "target": group,
             "version": self.version,
             "steps": [{"actions": [{"action": self.kind.action(), "app": self.app}]}],
         })

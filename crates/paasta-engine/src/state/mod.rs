@@ -142,8 +142,8 @@ impl Engine {
     }
 
     /// When [`Command::Tick`] is due.
-    pub fn next_wakeup(&self, now: Timestamp) -> Option<Timestamp> {
-        self.memory.apps.values().filter_map(|app| self.launch_wakeup(app, now)).min()
+    pub fn next_wakeup(&self) -> Option<Timestamp> {
+        self.memory.apps.values().filter_map(|app| app.retry_at).min()
     }
 
     fn carry_out(

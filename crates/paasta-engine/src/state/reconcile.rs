@@ -34,13 +34,6 @@ impl Engine {
         }
     }
 
-    /// When an app's missing tasks should be tried again.
-    pub(super) fn launch_wakeup(&self, app: &App, now: Timestamp) -> Option<Timestamp> {
-        app.queued_since?;
-        let delayed = app.delay.until.filter(|until| *until > now);
-        Some(delayed.unwrap_or_else(|| now.plus_seconds(PORT_RETRY_SECONDS)))
-    }
-
     /// Tells a task to go. Repeating it changes nothing.
     pub(super) fn kill(&mut self, now: Timestamp, id: &TaskId, reason: KillReason, out: &mut Outcome) {
         let Some(task) = self.memory.tasks.get_mut(id) else { return };
@@ -116,6 +109,10 @@ impl Engine {
         let Some(app) = self.memory.apps.get_mut(id) else { return };
         app.lacks_port = lacks_port;
         app.queued_since = if missing > 0 { app.queued_since.or(Some(now)) } else { None };
+        // A fixed time, not one that moves on with every look.
+        let delayed = app.delay.until.filter(|until| *until > now);
+        let retry_at = delayed.unwrap_or_else(|| now.plus_seconds(PORT_RETRY_SECONDS));
+        app.retry_at = (missing > 0).then_some(retry_at);
     }
 
     /// Stages one task; false if there is no room for it.

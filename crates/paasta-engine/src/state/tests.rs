@@ -187,7 +187,7 @@ fn failing_tasks_come_back_with_growing_delays() {
         let left = queue["queue"][0]["delay"]["timeLeftSeconds"].as_u64().expect("a number");
         assert_eq!(queue["queue"][0]["delay"]["overdue"], json!(left == 0));
         delays.push(left);
-        assert_eq!(rig.engine.next_wakeup(rig.now), Some(rig.now.plus_seconds(left as f64)));
+        assert_eq!(rig.engine.next_wakeup(), Some(rig.now.plus_seconds(left as f64)));
         rig.pass(left as f64);
         assert_eq!(rig.live(), 1);
     }
@@ -573,6 +573,7 @@ fn assert_sound(rig: &Rig, launched: &BTreeSet<TaskId>) {
         assert!(old.len() <= wanted, "{} has {} old tasks, wants {wanted}", app.id, old.len());
         assert!(memory.deployments.iter().filter(|d| d.app == app.id).count() <= 1);
         let missing = wanted - new.len();
+        assert_eq!(app.retry_at.is_some(), missing > 0, "{} has a time to try again", app.id);
         assert_eq!(app.queued_since.is_some(), missing > 0, "{} is queued exactly if it lacks tasks", app.id);
         assert!(!app.deleting || wanted == 0);
     }
