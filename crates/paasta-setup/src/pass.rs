@@ -60,7 +60,32 @@ impl Default for Limits {
 }
 
 impl Pass {
-    /// Does what one instance needs next, once.
+    /// Does what one instance needs next, once (marathon-and-bounce.md §5.3 to §5.6).
+    ///
+    /// ```
+    /// # use std::sync::Arc;
+    /// use paasta_core::{NoLog, SystemClock};
+    /// use paasta_drain::DrainTools;
+    /// use paasta_setup::{Limits, Pass};
+    /// use paasta_testkit::{MemoryLocks, RecordingEngine, SimRenderer, WantedBuilder};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let pass = Pass {
+    ///     engine: Arc::new(RecordingEngine::new(["home"])),
+    ///     renderer: Arc::new(SimRenderer::new("home", [])),
+    ///     locks: Arc::new(MemoryLocks::default()),
+    ///     drains: Arc::new(DrainTools::new("example", "1")?),
+    ///     log: Arc::new(NoLog),
+    ///     clock: Arc::new(SystemClock),
+    ///     discovery: None,
+    ///     limits: Limits::default(),
+    /// };
+    /// let report = pass.run(&WantedBuilder::default().build()?, None).await?;
+    /// assert_eq!(report.why.to_string(), "crossover: waiting for the new version to appear");
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// With a `fleet`, an instance that needs nothing is left after looking there: no lock is taken and the engine is
     /// not asked again.
