@@ -58,10 +58,11 @@ fn marathon(facts: &Facts<'_>) -> MarathonStatus {
         app_count: app_count(facts, apps.len()),
         desired_app_id: desired.cloned(),
         bounce_method: facts.bounce_method.to_owned(),
-        deploy_status: rendered.map(|rendered| match new {
-            Some(app) => deploy_status(app),
-            None if rendered.instances > 0 => DeployStatus::WaitingForBounce,
-            None => DeployStatus::NotRunning,
+        deploy_status: rendered.and_then(|rendered| match new {
+            Some(app) => Some(deploy_status(app)),
+            None if !everything_known(facts) => None,
+            None if rendered.instances > 0 => Some(DeployStatus::WaitingForBounce),
+            None => Some(DeployStatus::NotRunning),
         }),
         backoff_seconds: new.and_then(|app| backoff_seconds(app)),
         running_instance_count: Some(statuses.iter().map(|app| app.tasks_running).sum()),
@@ -83,8 +84,11 @@ fn apps_wanted_first<'a>(facts: &Facts<'a>, desired: Option<&AppId>) -> Vec<&'a 
 
 /// −1 where that is not known, as the original has it.
 fn app_count(facts: &Facts<'_>, seen: usize) -> i64 {
-    let known = facts.seen.as_ref().is_some_and(|seen| seen.sighting.homes.values().all(is_known));
-    if known { i64::try_from(seen).unwrap_or(i64::MAX) } else { -1 }
+    if everything_known(facts) { i64::try_from(seen).unwrap_or(i64::MAX) } else { -1 }
+}
+
+fn everything_known(facts: &Facts<'_>) -> bool {
+    facts.seen.as_ref().is_some_and(|seen| seen.sighting.homes.values().all(is_known))
 }
 
 fn is_known<T>(reading: &Reading<T>) -> bool {

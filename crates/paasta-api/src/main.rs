@@ -42,7 +42,7 @@ struct Args {
     #[arg(long, value_name = "DIR", env = "PAASTA_SYSTEM_CONFIG_DIR", default_value = DEFAULT_SYSTEM_CONFIG_DIR)]
     system_config_dir: PathBuf,
     /// Log every request
-    #[arg(short = 'D', long, env = "PAASTA_API_DEBUG")]
+    #[arg(short = 'D', long, env = "PAASTA_API_DEBUG", value_parser = clap::builder::FalseyValueParser::new())]
     debug: bool,
 }
 

@@ -255,7 +255,7 @@ async fn launches_that_are_put_off_say_so() {
 async fn what_could_not_be_seen_is_unknown_not_absent() {
     let unknown = Reading::Unknown("connection refused".to_owned());
     let marathon = status(unknown, "main").await.expect("a status").marathon.expect("one");
-    assert_eq!(marathon.app_count, -1);
+    assert_eq!((marathon.app_count, marathon.deploy_status), (-1, None));
     assert!(marathon.error_message.expect("an error").contains("connection refused"));
 }
 

@@ -15,6 +15,7 @@ mod start;
 mod start_stop_restart;
 mod status;
 mod stop;
+mod validate;
 mod wait_for_deployment;
 
 /// Makes the enum of commands and its dispatch from one line per command.
@@ -48,5 +49,6 @@ commands! {
     Start => start,
     Status => status,
     Stop => stop,
+    Validate => validate,
     WaitForDeployment => wait_for_deployment,
 }
