@@ -58,7 +58,13 @@ pub async fn down(
     if ask_to_end(&layout).await? {
         tell("the running process has ended; its services go on until they are drained".to_owned());
     }
-    let base = Base::start(Hold::take(layout.root())?, before.options(&layout), before.ears).await?;
+    let base = match before.start(&layout, before.hacheck_port).await {
+        Err(error @ LocalError::Port { .. }) => {
+            tell(format!("{error}: load balancers cannot see what drains"));
+            before.start(&layout, 0).await?
+        }
+        started => started?,
+    };
     if options.drain {
         drain(&base, tell).await;
     }
@@ -83,27 +89,34 @@ struct Before {
 }
 
 impl Before {
+    /// Nothing if no cluster was ever there. What its configuration does not say any more is left open: even
+    /// then no process of it may be left.
     fn read(layout: &Layout) -> Option<Self> {
-        let system = SystemConfig::load(layout.system_config_dir()).ok()?;
+        if !layout.lock_file().is_file() {
+            return None;
+        }
+        let system = SystemConfig::load_optional(layout.system_config_dir());
+        let system = system.unwrap_or_else(|_| SystemConfig::from_map(Default::default()));
         // Nobody listens there while it stops, so that commands are told so at once.
         let nowhere = SocketAddr::from((Ipv4Addr::LOCALHOST, 1));
         Some(Self {
-            soa_dir: system.soa_dir().ok()?,
-            hacheck_port: system.hacheck_port().ok()?,
+            soa_dir: system.soa_dir().unwrap_or_default(),
+            hacheck_port: if system.map().is_empty() { 0 } else { system.hacheck_port().unwrap_or_default() },
             ears: EarAddresses { api: nowhere, nudge: nowhere },
         })
     }
 
     /// hacheck answers where load balancers ask; everything else is nobody's business while it stops.
-    fn options(&self, layout: &Layout) -> Options {
-        Options {
+    async fn start(&self, layout: &Layout, hacheck_port: u16) -> Result<Base, LocalError> {
+        let options = Options {
             soa_dir: self.soa_dir.clone(),
             state_dir: layout.root().to_owned(),
             listen: IpAddr::V4(Ipv4Addr::LOCALHOST),
-            ports: Ports { hacheck: self.hacheck_port, ..Ports::default() },
+            ports: Ports { hacheck: hacheck_port, ..Ports::default() },
             home: None,
             task_environment: Vec::new(),
-        }
+        };
+        Base::start(Hold::take(layout.root())?, options, self.ears).await
     }
 }
 

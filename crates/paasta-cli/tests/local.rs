@@ -1,0 +1,149 @@
+//! `paasta local` as its users run it: the real program, real processes, a real git remote.
+
+mod local_cluster;
+
+use std::net::TcpListener;
+use std::time::Duration;
+
+use local_cluster::{Playground, text};
+
+#[test]
+fn a_service_is_deployed_bounced_and_stopped_beside_broken_ones() {
+    let ground = Playground::new();
+    ground.file("broken/marathon-local.yaml", "main:\n  instances: [\n");
+    ground.file("odd/marathon-local.yaml", "main:\n  cmd: ./serve\n  bounce_method: croosover\n");
+    ground.file("odd/service.yaml", &format!("git_url: {}\n", ground.remote().display()));
+    ground.file("far/marathon-local.yaml", "main:\n  cmd: ./serve\n");
+    ground.file("far/service.yaml", "git_url: /nowhere/at/all.git\n");
+    let mut cluster = ground.up(&["--ports-any"]);
+    ground.deploy("local.main", "v1");
+
+    let first = ground.commit("v1");
+    ground.deploy("web", "v1");
+    ground.wait_for("v1 to run", || ground.runs_only(&first, 2));
+    let second = ground.commit("v2");
+    ground.deploy("web", "v2");
+    ground.wait_for("v2 to replace it", || ground.runs_only(&second, 2) && ground.processes("v1").is_empty());
+
+    cluster.wait_for_stderr("broken/marathon-local.yaml:3:");
+    cluster.wait_for_stderr("unknown bounce method `croosover`");
+    cluster.wait_for_stderr("could not list the tags of service `far`");
+
+    let before = ground.processes("v2");
+    cluster.terminate();
+    assert_eq!(ground.processes("v2"), before, "Ctrl-C leaves services running");
+    assert!(cluster.stdout().contains("its services go on running"), "{}", cluster.stdout());
+
+    let cluster = ground.up(&["--ports-any"]);
+    ground.wait_for("tasks to be taken up", || ground.runs_only(&second, 2));
+    assert_eq!(ground.processes("v2"), before, "the same processes");
+
+    let down = ground.paasta(&["local", "down", "--purge"]);
+    assert!(down.status.success(), "{}", text(&down));
+    assert!(text(&down).contains("hello.main: 2 tasks to drain"), "{}", text(&down));
+    assert_eq!(ground.processes(""), Vec::<u32>::new(), "no process is left");
+    assert!(!ground.state_dir().exists());
+    drop(cluster);
+}
+
+#[test]
+fn a_file_that_changes_is_acted_on() {
+    let ground = Playground::new();
+    let _cluster = ground.up(&["--ports-any"]);
+    let sha = ground.commit("v1");
+    ground.deploy("web", "v1");
+    ground.wait_for("v1 to run", || ground.runs_only(&sha, 2));
+    ground.instance_file(3);
+    ground.wait_for("a third task", || ground.runs_only(&sha, 3));
+}
+
+#[test]
+fn a_busy_port_is_named_with_its_option() {
+    let ground = Playground::new();
+    let taken = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let port = taken.local_addr().expect("an address").port().to_string();
+    let parts = [("the API", "--api-port"), ("the engine", "--engine-port"), ("hacheck", "--hacheck-port")];
+    for (what, option) in parts.into_iter().chain([("deployd", "--nudge-port")]) {
+        let mut arguments = vec!["local", "up", "--soa-dir", ground.soa_dir_text()];
+        for other in ["--api-port", "--engine-port", "--hacheck-port", "--nudge-port"] {
+            arguments.extend([other, if other == option { &port } else { "0" }]);
+        }
+        let output = ground.paasta(&arguments);
+        assert_eq!(output.status.code(), Some(1), "{}", text(&output));
+        let told = text(&output);
+        assert!(told.contains(&format!("error: {what} could not listen on 127.0.0.1:{port}")), "{told}");
+        assert!(told.contains(&format!("hint: Choose another port with {option}")), "{told}");
+    }
+}
+
+#[test]
+fn a_state_dir_that_cannot_be_made_is_named() {
+    let ground = Playground::new();
+    ground.file("file", "in the way");
+    let state_dir = ground.soa_dir().join("file/state");
+    let state_dir = state_dir.to_str().expect("Unicode");
+    let output = ground.paasta(&[
+        "local",
+        "up",
+        "--ports-any",
+        "--soa-dir",
+        ground.soa_dir_text(),
+        "--state-dir",
+        state_dir,
+    ]);
+    assert_eq!(output.status.code(), Some(1), "{}", text(&output));
+    assert!(text(&output).contains("error: could not use the state directory: `"), "{}", text(&output));
+    assert!(text(&output).contains("--state-dir"), "{}", text(&output));
+}
+
+#[test]
+fn missing_soa_configs_and_a_second_cluster_are_refused() {
+    let ground = Playground::new();
+    let output = ground.paasta(&["local", "up", "--ports-any", "--soa-dir", "/nowhere/at/all"]);
+    assert!(text(&output).contains("could not read soa-configs in `/nowhere/at/all`"), "{}", text(&output));
+    assert!(text(&output).contains("--soa-dir"), "{}", text(&output));
+    let _cluster = ground.up(&["--ports-any"]);
+    let output = ground.paasta(&["local", "up", "--ports-any"]);
+    assert!(text(&output).contains("a local cluster is running already"), "{}", text(&output));
+    let output = ground.paasta(&["local", "status"]);
+    assert!(output.status.success() && text(&output).contains("nothing runs on it"), "{}", text(&output));
+}
+
+#[test]
+fn down_and_status_without_a_cluster_say_so() {
+    let ground = Playground::new();
+    let output = ground.paasta(&["local", "down"]);
+    assert!(
+        output.status.success() && text(&output).contains("there is no local cluster"),
+        "{}",
+        text(&output)
+    );
+    let output = ground.paasta(&["local", "status", "--json"]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(text(&output).contains(r#""running":false"#), "{}", text(&output));
+}
+
+/// `kill -9` at ten moments of a bounce: each time the bounce ends after a restart, with one app and no orphan.
+#[test]
+fn killed_at_ten_moments_of_a_bounce_it_goes_on() {
+    let ground = Playground::new();
+    let versions = ["v1", "v2"].map(|version| (version, ground.commit(version)));
+    let mut cluster = ground.up(&["--ports-any"]);
+    ground.deploy("web", "v1");
+    ground.wait_for("v1 to run", || ground.runs_only(&versions[0].1, 2));
+    for moment in 0..10u64 {
+        let (version, sha) = &versions[usize::try_from((moment + 1) % 2).expect("small")];
+        ground.next_second();
+        ground.deploy("web", version);
+        // The moment is what is tried here; nothing is waited for.
+        std::thread::sleep(Duration::from_millis(moment * 180));
+        cluster.kill();
+        cluster = ground.up(&["--ports-any"]);
+        ground.wait_for("the bounce to end", || ground.runs_only(sha, 2));
+        ground.wait_for("the old processes to end", || ground.processes("").len() == 2);
+        assert_eq!(ground.processes(version).len(), 2, "moment {moment}");
+    }
+    let down = ground.paasta(&["local", "down"]);
+    assert!(down.status.success(), "{}", text(&down));
+    assert_eq!(ground.processes(""), Vec::<u32>::new(), "no process is left");
+}
