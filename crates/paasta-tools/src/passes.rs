@@ -9,6 +9,7 @@ use futures_util::stream::{self, StreamExt};
 use paasta_config::{CoordinationDriver, Soa, SystemConfig};
 use paasta_core::{Counts, InstanceId, Locks, LogRecord, LogSink, SystemClock};
 use paasta_drain::DrainTools;
+use paasta_logs::LogWriter;
 use paasta_marathon::{MarathonEngine, MarathonRenderer};
 use paasta_setup::{Limits, Pass, PassReport};
 use paasta_zookeeper::{FileCounts, FileLocks, MapCounts, Unavailable};
@@ -48,7 +49,7 @@ impl Passes {
             renderer: Arc::new(MarathonRenderer::from_system(system.map())?),
             locks: locks(&system)?,
             drains: Arc::new(drains),
-            log: Arc::new(StderrLog),
+            log: log(&system),
             clock: Arc::new(SystemClock),
             discovery: None,
             limits: Limits::default(),
@@ -138,6 +139,17 @@ fn locks(system: &SystemConfig) -> anyhow::Result<Arc<dyn Locks>> {
 
 fn zookeeper(system: &SystemConfig) -> String {
     system.zookeeper().unwrap_or_else(|_| "(not configured)".to_owned())
+}
+
+/// What the system configuration asks for. A log that cannot be written stops nobody: its lines go to stderr.
+fn log(system: &SystemConfig) -> Arc<dyn LogSink> {
+    match paasta_logs::writer(system.map()) {
+        Ok(writer) => Arc::<dyn LogWriter>::from(writer),
+        Err(error) => {
+            tracing::warn!(%error, "service logs go to stderr");
+            Arc::new(StderrLog)
+        }
+    }
 }
 
 /// Service log lines as log lines of this program.

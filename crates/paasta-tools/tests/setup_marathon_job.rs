@@ -1,0 +1,202 @@
+//! `setup_marathon_job` and `deploy_marathon_services` from outside, against a Marathon that only listens.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot be set up fails")]
+
+use std::fs;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::path::PathBuf;
+use std::process::Output;
+use std::sync::{Arc, Mutex};
+
+use assert_cmd::Command;
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+const SHA: &str = "0123456789abcdef0123456789abcdef01234567";
+
+struct World {
+    directory: TempDir,
+    requests: Arc<Mutex<Vec<String>>>,
+}
+
+impl World {
+    /// One Marathon with no apps, `web.main` and `web.idle` (not deployed), and locks in files.
+    fn new(system: Value) -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let (url, requests) = marathon();
+        let mut all = json!({
+            "cluster": "prod", "clusters": ["prod"], "docker_registry": "r.example.com", "volumes": [],
+            "marathon_servers": [{ "url": [url], "user": "", "password": "" }],
+            "log_writer": { "driver": "null" }, "host_maintenance": "none",
+            "coordination": { "driver": "file", "directory": directory.path().join("locks") },
+        });
+        for (key, value) in system.as_object().unwrap() {
+            all[key] = value.clone();
+        }
+        let world = Self { directory, requests };
+        world.file("etc/c.json", &all.to_string());
+        world.file("soa/web/marathon-prod.yaml", "main: {cmd: serve, instances: 2}\nidle: {}\n");
+        let main = json!({ "docker_image": format!("services-web:paasta-{SHA}"), "git_sha": SHA });
+        let control = json!({ "desired_state": "start", "force_bounce": null });
+        let controls = json!({ "web:prod.main": control, "web:prod.bad": control });
+        let deployments = json!({ "v2": { "deployments": { "prod.main": main }, "controls": controls } });
+        world.file("soa/web/deployments.json", &deployments.to_string());
+        world
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.directory.path().join(name)
+    }
+
+    fn file(&self, name: &str, text: &str) {
+        let path = self.path(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
+    }
+
+    fn run(&self, program: &str, arguments: &[&str]) -> Output {
+        let mut command = Command::cargo_bin(program).unwrap();
+        command.env("PAASTA_SYSTEM_CONFIG_DIR", self.path("etc")).arg("-d").arg(self.path("soa"));
+        command.args(arguments).output().unwrap()
+    }
+
+    fn posts(&self) -> Vec<String> {
+        let requests = self.requests.lock().unwrap();
+        requests.iter().filter(|line| !line.starts_with("GET ")).cloned().collect()
+    }
+}
+
+/// A Marathon without apps that takes everything; the first lines of requests.
+fn marathon() -> (String, Arc<Mutex<Vec<String>>>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let requests = Arc::new(Mutex::new(vec![]));
+    let seen = requests.clone();
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let seen = seen.clone();
+            std::thread::spawn(move || answer(stream.unwrap(), &seen));
+        }
+    });
+    (url, requests)
+}
+
+fn answer(stream: TcpStream, seen: &Mutex<Vec<String>>) {
+    let mut reader = BufReader::new(stream.try_clone().unwrap());
+    let (mut lines, mut length) = (vec![], 0);
+    loop {
+        let mut line = String::new();
+        if reader.read_line(&mut line).unwrap_or(0) == 0 || line.trim().is_empty() {
+            break;
+        }
+        if let Some(value) = line.to_lowercase().strip_prefix("content-length:") {
+            length = value.trim().parse().unwrap();
+        }
+        lines.push(line.trim().to_owned());
+    }
+    let mut body = vec![0; length];
+    reader.read_exact(&mut body).unwrap();
+    let Some(first) = lines.into_iter().next() else { return };
+    let (status, text) = match first.starts_with("GET ") {
+        true => ("200 OK", r#"{"apps": [], "queue": []}"#),
+        false => ("201 Created", "{}"),
+    };
+    seen.lock().unwrap().push(first);
+    let head = "content-type: application/json\r\nconnection: close\r\n";
+    let _ = write!(&stream, "HTTP/1.1 {status}\r\n{head}content-length: {}\r\n\r\n{text}", text.len());
+}
+
+fn lines(output: &Output) -> Vec<Value> {
+    let text = String::from_utf8(output.stdout.clone()).unwrap();
+    text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+fn talk(output: &Output) -> String {
+    String::from_utf8(output.stderr.clone()).unwrap()
+}
+
+#[test]
+fn without_names_a_real_run_is_wrong_usage() {
+    let world = World::new(json!({}));
+    let output = world.run("setup_marathon_job", &[]);
+    assert_eq!(output.status.code(), Some(2), "{}", talk(&output));
+    assert!(world.requests.lock().unwrap().is_empty());
+}
+
+#[test]
+fn a_dry_run_prints_what_would_run_and_asks_nobody() {
+    let world = World::new(json!({}));
+    let output = world.run("setup_marathon_job", &["--dry-run", "--json"]);
+    assert_eq!(output.status.code(), Some(0), "{}", talk(&output));
+    let lines = lines(&output);
+    assert_eq!(lines.len(), 1, "the one that is not deployed is left out: {lines:?}");
+    assert_eq!(lines[0]["instance"], "main");
+    assert_eq!(lines[0]["app"]["instances"], 2);
+    assert_eq!(lines[0]["shard"], 0);
+    assert!(lines[0]["app_id"].as_str().unwrap().starts_with("web.main.git01234567.config"));
+    assert!(world.requests.lock().unwrap().is_empty());
+}
+
+#[test]
+fn one_bad_service_or_instance_never_stops_the_others() {
+    let world = World::new(json!({}));
+    world.file("soa/aaa/marathon-prod.yaml", "main: {\n");
+    world.file("soa/web/marathon-prod.yaml", "bad: {cpus: [1], deploy_group: prod.main}\nmain: {}\n");
+    let output = world.run("setup_marathon_job", &["--dry-run", "--json"]);
+    assert_eq!(output.status.code(), Some(1));
+    let lines = lines(&output);
+    let of = |service: &str, instance: Value| {
+        lines
+            .iter()
+            .find(|line| line["service"] == service && line["instance"] == instance)
+            .unwrap_or_else(|| panic!("{instance}: {lines:?}"))
+            .clone()
+    };
+    let message = of("aaa", Value::Null)["error"]["message"].as_str().unwrap().to_owned();
+    assert!(message.contains("marathon-prod.yaml:"), "it names the place: {message}");
+    assert!(of("web", json!("bad"))["error"]["class"].is_string(), "{lines:?}");
+    assert!(of("web", json!("main"))["app_id"].is_string(), "{lines:?}");
+}
+
+#[test]
+fn a_real_run_creates_what_is_missing() {
+    for (program, arguments) in [
+        ("setup_marathon_job", &["web.main"][..]),
+        ("setup_marathon_job", &["--all"]),
+        ("deploy_marathon_services", &[]),
+    ] {
+        let world = World::new(json!({}));
+        let output = world.run(program, arguments);
+        assert_eq!(output.status.code(), Some(0), "{}", talk(&output));
+        let posts = world.posts();
+        assert!(matches!(&posts[..], [one] if one.starts_with("POST /v2/apps")), "{posts:?}");
+        assert!(String::from_utf8_lossy(&output.stdout).contains("web.main: crossover: waiting for"));
+    }
+}
+
+#[test]
+fn what_cannot_be_had_is_refused_by_name_and_nothing_is_changed() {
+    let zookeeper = json!({ "coordination": { "driver": "zookeeper" }, "zookeeper": "zk://zk1:2181/mesos" });
+    for (system, what) in
+        [(zookeeper, "its bounce lock"), (json!({ "host_maintenance": "mesos" }), "about to leave")]
+    {
+        let world = World::new(system);
+        let output = world.run("setup_marathon_job", &["web.main"]);
+        assert_eq!(output.status.code(), Some(1));
+        let talk = talk(&output);
+        assert!(talk.contains("`web.main`") && talk.contains(what), "{talk}");
+        assert_eq!(world.posts(), Vec::<String>::new());
+    }
+}
+
+#[test]
+fn an_unreachable_marathon_is_told_per_instance() {
+    let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let servers = json!([{ "url": [format!("http://{free}")], "user": "", "password": "" }]);
+    let world = World::new(json!({ "marathon_servers": servers }));
+    let output = world.run("setup_marathon_job", &["web.main", "nonsense"]);
+    assert_eq!(output.status.code(), Some(1));
+    let talk = talk(&output);
+    assert!(talk.contains("`web.main`") && talk.contains("nonsense"), "{talk}");
+}
