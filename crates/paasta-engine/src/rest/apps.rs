@@ -131,7 +131,8 @@ async fn kill_task(face: &Face, request: &Request, id: PathId, task: TaskId) -> 
 async fn versions(face: &Face, id: PathId) -> Answer {
     let versions = read_app(face, id, |engine, id| {
         let app = engine.memory().apps.get(id)?;
-        Some(app.versions.keys().rev().map(Timestamp::to_string).collect::<Vec<String>>())
+        let newest_first = std::iter::once(&app.version).chain(app.versions.keys().rev());
+        Some(newest_first.map(Timestamp::to_string).collect::<Vec<String>>())
     });
     Ok(reply::ok(&json!({ "versions": versions.await? })))
 }

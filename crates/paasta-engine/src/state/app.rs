@@ -10,7 +10,7 @@ use super::definition::{Backoff, Definition};
 use super::path_id::PathId;
 
 /// How many old versions of an app are kept.
-pub const VERSIONS_MAX: usize = 25;
+pub const VERSIONS_MAX: usize = 10;
 
 /// A task that ran this long before it failed was stable: the app's delay starts over.
 pub const STABLE_SECONDS: f64 = 60.0;
@@ -31,7 +31,7 @@ pub struct App {
     pub config_version: Timestamp,
     /// When the number of instances last changed.
     pub scaled_at: Timestamp,
-    /// Former and present definitions by version, at most [`VERSIONS_MAX`].
+    /// Former definitions by version, at most [`VERSIONS_MAX`].
     pub versions: BTreeMap<Timestamp, Map<String, Value>>,
     /// Why launches wait.
     pub delay: LaunchDelay,
@@ -100,7 +100,6 @@ impl App {
         definition: Definition,
         version: Timestamp,
     ) -> Self {
-        let versions = BTreeMap::from([(version, raw.clone())]);
         Self {
             id,
             raw,
@@ -108,7 +107,7 @@ impl App {
             version,
             config_version: version,
             scaled_at: version,
-            versions,
+            versions: BTreeMap::new(),
             delay: LaunchDelay::default(),
             queued_since: None,
             retry_at: None,
@@ -120,23 +119,29 @@ impl App {
 
     /// Sets the number of instances.
     pub(crate) fn scale(&mut self, instances: u64, version: Timestamp) {
+        self.keep_former();
         self.definition.instances = instances;
         self.raw.insert("instances".to_owned(), Value::from(instances));
         self.scaled_at = version;
-        self.stamp(version);
+        self.version = version;
     }
 
     /// Takes another definition: every task is to be replaced.
     pub(crate) fn redefine(&mut self, raw: Map<String, Value>, definition: Definition, version: Timestamp) {
+        self.keep_former();
         self.raw = raw;
         self.definition = definition;
         self.config_version = version;
-        self.stamp(version);
+        self.version = version;
     }
 
-    fn stamp(&mut self, version: Timestamp) {
-        self.version = version;
-        self.versions.insert(version, self.raw.clone());
+    /// The definition as of `version`, if it is still known.
+    pub(crate) fn at(&self, version: Timestamp) -> Option<&Map<String, Value>> {
+        if version == self.version { Some(&self.raw) } else { self.versions.get(&version) }
+    }
+
+    fn keep_former(&mut self) {
+        self.versions.insert(self.version, self.raw.clone());
         while self.versions.len() > VERSIONS_MAX {
             self.versions.pop_first();
         }

@@ -276,7 +276,7 @@ fn patched(app: &App, mut patch: Map<String, Value>) -> Result<Map<String, Value
     if patch.len() == 1
         && let Some(Value::String(version)) = patch.get("version")
     {
-        let wanted = version.parse::<Timestamp>().ok().and_then(|version| app.versions.get(&version));
+        let wanted = version.parse::<Timestamp>().ok().and_then(|version| app.at(version));
         return wanted.cloned().ok_or_else(|| Refusal::NoVersion(app.id.clone(), version.clone()));
     }
     if patch.contains_key("id") {

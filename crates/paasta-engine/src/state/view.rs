@@ -34,9 +34,6 @@ impl Embed {
 /// Members every app shows, with the value it has where its JSON names none.
 fn defaults() -> Vec<(&'static str, Value)> {
     vec![
-        ("cmd", Value::Null),
-        ("args", Value::Null),
-        ("user", Value::Null),
         ("env", json!({})),
         ("instances", json!(1)),
         ("cpus", json!(1)),
@@ -51,7 +48,6 @@ fn defaults() -> Vec<(&'static str, Value)> {
         ("backoffSeconds", json!(1)),
         ("backoffFactor", json!(1.15)),
         ("maxLaunchDelaySeconds", json!(3600)),
-        ("container", Value::Null),
         ("healthChecks", json!([])),
         ("readinessChecks", json!([])),
         ("dependencies", json!([])),
@@ -98,8 +94,7 @@ impl Engine {
     /// An old version of an app.
     pub fn version_json(&self, id: &PathId, version: Timestamp) -> Option<Value> {
         let app = self.memory.apps.get(id)?;
-        let raw = app.versions.get(&version)?;
-        Some(Value::Object(definition_json(app, raw, version)))
+        Some(Value::Object(definition_json(app, app.at(version)?, version)))
     }
 
     /// All tasks, or those of one app.
