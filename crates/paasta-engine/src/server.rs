@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, Weak};
 use std::time::Duration;
 
+use axum::serve::ListenerExt;
 use paasta_core::TaskId;
 use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, broadcast, mpsc};
@@ -262,6 +263,10 @@ fn recorded(memory: &Memory) -> BTreeMap<TaskId, Option<RunRef>> {
 }
 
 async fn serve(listener: TcpListener, face: Face) {
+    let listener = listener.tap_io(|stream| {
+        // Small events are sent at once; if that cannot be had they only come a little later.
+        let _ = stream.set_nodelay(true);
+    });
     if let Err(error) = axum::serve(listener, rest::router(face)).await {
         tracing::error!(%error, "the REST face ended");
     }
