@@ -23,7 +23,7 @@ pub struct Environment {
     pub xdg_state_home: Option<PathBuf>,
     /// `PATH`.
     pub path: OsString,
-    /// `SUDO_USER`, else `LOGNAME`, else `USER`; `unknown` if none is set.
+    /// `SUDO_USER`, else `LOGNAME`, else `USER`, else the name that goes with the user id, else the id.
     pub user: String,
     /// The name of this machine.
     pub host: String,
@@ -52,7 +52,7 @@ impl Environment {
             home: set("HOME").map(PathBuf::from),
             xdg_state_home: set("XDG_STATE_HOME").map(PathBuf::from),
             path: set("PATH").unwrap_or_default(),
-            user: user.map_or_else(|| "unknown".to_owned(), |user| user.to_string_lossy().into_owned()),
+            user: user.map(|user| user.to_string_lossy().into_owned()).unwrap_or_else(login_name),
             host: rustix::system::uname().nodename().to_string_lossy().into_owned(),
             cwd: std::env::current_dir().unwrap_or_else(|_| PathBuf::from(".")),
             program: std::env::current_exe().ok(),
@@ -63,6 +63,15 @@ impl Environment {
             stderr_is_terminal: io::stderr().is_terminal(),
         }
     }
+}
+
+/// The name of the real user in `/etc/passwd`, else their number.
+fn login_name() -> String {
+    let id = rustix::process::getuid().as_raw().to_string();
+    let users = std::fs::read_to_string("/etc/passwd").unwrap_or_default();
+    let mut lines = users.lines().map(|line| line.split(':').collect::<Vec<_>>());
+    let own = lines.find(|fields| fields.get(2) == Some(&id.as_str()));
+    own.and_then(|fields| fields.first().map(|&name| name.to_owned())).unwrap_or(id)
 }
 
 /// Where a command writes, and what it may know.

@@ -30,8 +30,8 @@ fn instances_are_shown_and_what_is_not_deployed_says_so() {
 
     let (code, stdout, _) = world.run(&["status", "-s", "web"]);
     assert_eq!(code, 1);
-    assert!(stdout.contains("web.canary in pnw\n  error       not deployed yet"), "{stdout}");
-    assert!(stdout.contains("`prod`"), "{stdout}");
+    assert!(stdout.contains("web.canary in pnw\n  error       nothing there"), "{stdout}");
+    assert!(stdout.contains("-l prod"), "{stdout}");
     let order: Vec<_> =
         stdout.lines().filter(|line| line.contains(" in ") && !line.starts_with(' ')).collect();
     assert_eq!(order, ["web.main in nor", "web.canary in pnw", "web.main in pnw"]);

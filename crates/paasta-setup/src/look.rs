@@ -1,10 +1,10 @@
 //! What the next pass would see and decide, with nothing locked and nothing changed.
 
-use paasta_bounce::{Observed, Outcomes, Plan, Safety, Why, plan, settle};
+use paasta_bounce::{Observed, Outcomes, Plan, Safety, WaitingOn, Why, plan, settle};
 use paasta_core::{Sighting, TaskId, Timestamp};
 
 use crate::observe::{Statuses, observe};
-use crate::{Discovery, Limits, Target};
+use crate::{Discovery, Limits, Need, Target};
 
 /// How an instance stands, for those who only want to know.
 #[derive(Clone, Debug)]
@@ -31,7 +31,20 @@ pub async fn look(
     let plan = plan(&target.desired, &observed, now);
     let settled = settle(&plan, &as_if_asked(&plan, target, &statuses, now), now);
     let look_again_at = settled.look_again_seconds.map(|seconds| now.plus_seconds(seconds));
-    Look { observed, why: plan.why, look_again_at }
+    let mut why = plan.why;
+    if let Some(reason) = refusal(&observed, target, discovery.is_some()) {
+        why.waiting = vec![WaitingOn::Unknown(reason)];
+    }
+    Look { observed, why, look_again_at }
+}
+
+/// Why a pass would do nothing at all, as [`crate::Pass::run`] decides.
+fn refusal(observed: &Observed, target: &Target, discovery_known: bool) -> Option<String> {
+    if target.desired.health.check_haproxy && !discovery_known {
+        return Some(format!("{}: no load balancer is known here", Need::LoadBalancers));
+    }
+    let reason = observed.sighting.leaving_hosts.unknown()?;
+    Some(format!("{}: {reason}", Need::LeavingHosts))
 }
 
 /// What the tasks said already is what they would say to the pass.

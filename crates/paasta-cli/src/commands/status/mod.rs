@@ -135,12 +135,13 @@ async fn ask(one: Question, apis: &Apis, verbose: u8) -> Report {
 /// What everybody meets in their first hour is said plainly.
 fn failure(error: &ApiError, one: &Question) -> Failure {
     match error {
-        ApiError::Status { code, message, .. } if code == "not_deployed" => Failure {
-            message: format!("not deployed yet: {message}"),
-            causes: one.deploy_group.iter().map(|group| {
-                format!("nothing was marked for its deploy group `{group}`; see `paasta mark-for-deployment --help`")
-            }).collect(),
-        },
+        ApiError::Status { code, message, .. } if code == "not_deployed" => {
+            let mark = |group: &String| {
+                let service = one.id.service();
+                format!("mark a commit: `paasta mark-for-deployment -s {service} -l {group} -c COMMIT`")
+            };
+            Failure { message: message.clone(), causes: one.deploy_group.iter().map(mark).collect() }
+        }
         _ => Failure::of(error),
     }
 }

@@ -115,7 +115,7 @@ fn an_instance_without_a_status_says_why() {
     let text = render(&[failed, other], view(0));
     assert_eq!(
         text,
-        "web.main in pnw\n  error       no\n              caused by: because\n\n\
+        "web.main in pnw\n  error       no\n              because\n\n\
          web.main in pnw\n  note        a tron instance, which this command does not show yet\n"
     );
 }

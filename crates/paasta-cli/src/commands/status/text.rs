@@ -36,7 +36,7 @@ fn instance(report: &Report, view: View) -> String {
         (None, Some(error)) => {
             out.push_str(&facts(&[("error", vec![Cell::new(Style::Red, error.message.clone())])], view));
             for cause in &error.causes {
-                out.push_str(&facts(&[("", vec![format!("caused by: {cause}").into()])], view));
+                out.push_str(&facts(&[("", vec![cause.clone().into()])], view));
             }
         }
         (None, None) => {
@@ -167,7 +167,10 @@ fn reasons(bounce: &Bounce, view: View) -> Vec<(&'static str, Vec<Cell>)> {
         .map(|(index, why)| (label(index), vec![Cell::from(why.message.clone())]))
         .collect();
     if let Some(at) = bounce.look_again_at.filter(|_| !lines.is_empty()) {
-        let next = format!("looks again in {}", age::short(at.since(view.now)));
+        let next = match at > view.now {
+            true => format!("looks again in {}", age::short(at.since(view.now))),
+            false => "looks again now".to_owned(),
+        };
         lines.push(("", vec![Cell::new(Style::Grey, next)]));
     }
     lines
