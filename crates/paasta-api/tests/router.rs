@@ -107,12 +107,14 @@ const DEPLOYMENTS: &str = r#"{"v2": {
     "controls": {"web:pnw.main": {"desired_state": "start", "force_bounce": null},
                  "web:pnw.halted": {"desired_state": "stop", "force_bounce": null},
                  "web:pnw.scaled": {"desired_state": "start", "force_bounce": null},
+                 "web:pnw.meshed": {"desired_state": "start", "force_bounce": null},
                  "web:pnw.odd": {"desired_state": "start", "force_bounce": null}}}}"#;
 
 const INSTANCES: &str = "\
 main: {instances: 2, deploy_group: prod, drain_method: noop}
 halted: {instances: 2, deploy_group: prod}
 scaled: {min_instances: 1, max_instances: 5, deploy_group: prod}
+meshed: {deploy_group: prod}
 odd: {cmd: x, deploy_group: prod}
 fresh: {deploy_group: other}
 ";
@@ -121,6 +123,7 @@ fn soa() -> Soa {
     let tree = Memory::new()
         .with("web/marathon-pnw.yaml", INSTANCES)
         .with("web/tron-pnw.yaml", "job: {actions: {act: {command: x}}}\n")
+        .with("web/smartstack.yaml", "meshed: {proxy_port: 20001}\n")
         .with("web/deployments.json", DEPLOYMENTS)
         .with("broken/marathon-pnw.yaml", "main: [\n")
         .with("other/marathon-nor.yaml", "main: {}\n");
@@ -192,7 +195,7 @@ async fn services_and_instances_are_those_of_this_cluster() {
     assert_eq!(api.version().await.expect("a version"), env!("CARGO_PKG_VERSION"));
     let services = api.services().await.expect("services");
     let names: Vec<String> = services.services.iter().map(|(s, i)| format!("{s}.{i}")).collect();
-    let all = ["web.fresh", "web.halted", "web.job.act", "web.main", "web.odd", "web.scaled"];
+    let all = ["web.fresh", "web.halted", "web.job.act", "web.main", "web.meshed", "web.odd", "web.scaled"];
     assert_eq!(names, all, "a service that cannot be read hides no other");
     let none = api.instances(&"other".parse().expect("a name")).await.expect("a service elsewhere");
     assert!(none.instances.is_empty());
@@ -282,6 +285,14 @@ async fn instances_that_cannot_be_shown_say_why() {
         InstanceId::new("web".parse().expect("a name"), "job.act".parse().expect("a name"));
     let outcome = api(none()).await.status(&tron, StatusQuery::default()).await;
     assert_eq!(code(outcome), (501, "unsupported_type".to_owned()));
+}
+
+#[tokio::test]
+async fn what_the_next_pass_would_refuse_is_said() {
+    let meshed = status(Reading::Known(vec![]), "meshed").await.expect("a status").marathon.expect("one");
+    let why = meshed.bounce.expect("a bounce").why;
+    assert_eq!(why.len(), 1, "{why:?}");
+    assert!(why[0].kind == "unknown" && why[0].message.contains("no load balancer"), "{why:?}");
 }
 
 #[tokio::test]

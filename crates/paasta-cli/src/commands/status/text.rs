@@ -110,7 +110,8 @@ fn running(marathon: &MarathonStatus) -> Vec<Cell> {
     let versions: Vec<String> = marathon.app_statuses.iter().map(version_name).collect();
     let total = marathon.running_instance_count.unwrap_or(0);
     match versions.as_slice() {
-        [] => vec!["nothing".into()],
+        _ if total == 0 => vec!["nothing".into()],
+        [] => vec![tasks(total).into()],
         [one] => vec![format!("{one}, {}", tasks(total)).into()],
         many => vec![format!("{} versions, {} in all", many.len(), tasks(total)).into()],
     }
