@@ -9,7 +9,7 @@ use paasta_core::{Clock, Counts, Engine, Locks, LogSink};
 use paasta_deployments::Limits;
 use paasta_drain::{ClientError, DrainTools};
 use paasta_marathon::{MarathonEngine, MarathonRenderer, ServersError, SetUpError};
-use paasta_setup::Pass;
+use paasta_setup::{OnceAMinute, Pass};
 use paasta_zookeeper::{FileCounts, FileLocks};
 
 use crate::{
@@ -87,7 +87,7 @@ impl Daemon {
                 renderer: Arc::new(MarathonRenderer::from_system(system.map())?),
                 locks: locks(&directory),
                 drains: Arc::new(drains),
-                log: surroundings.log,
+                log: Arc::new(OnceAMinute::new(surroundings.log)),
                 clock: surroundings.clock.clone(),
                 discovery: None,
                 limits: Default::default(),

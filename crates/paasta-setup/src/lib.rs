@@ -15,6 +15,7 @@ mod error;
 mod events;
 mod look;
 mod observe;
+mod once_a_minute;
 mod pass;
 mod report;
 
@@ -22,5 +23,6 @@ pub use desired::{Target, target};
 pub use drains::{Discovery, DiscoveryQuestion, Drains};
 pub use error::{Need, PassError};
 pub use look::{Look, look};
+pub use once_a_minute::OnceAMinute;
 pub use pass::{Limits, Pass};
 pub use report::{PassAction, PassReport, PassState, Taken};
