@@ -315,6 +315,24 @@ async fn killing_is_gentle_first_and_takes_the_whole_tree() {
 }
 
 #[tokio::test]
+async fn who_hides_its_environment_is_ended_all_the_same() {
+    let place = Place::new(ports(11));
+    let engine = place.start().await;
+    let client = Client::new(engine.address());
+    let hidden = "env -i /bin/sh -c 'trap \"\" TERM; echo $$; while :; do sleep 0.05; done'";
+    client
+        .create(json!({"id": "a", "cmd": format!("{hidden} & trap 'exit 0' TERM; wait"),
+                         "taskKillGracePeriodSeconds": 1}))
+        .await;
+    let task = client.settled("a", 1).await[0].clone();
+    let pid: i32 = client.log(&task, 1).await[0].parse().expect("a pid");
+    assert!(is_running(pid));
+    client.delete("/v2/apps/a?force=true").await;
+    client.until("/v2/apps/a", |answer| answer["message"].is_string()).await;
+    assert!(!is_running(pid), "it outlived its task");
+}
+
+#[tokio::test]
 async fn events_stream_to_whoever_listens() {
     let place = Place::new(ports(10));
     let engine = place.start().await;

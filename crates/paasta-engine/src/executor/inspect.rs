@@ -3,7 +3,7 @@
 use std::fs;
 
 use paasta_core::TaskId;
-use rustix::process::{Pid, PidfdFlags, Signal, kill_process_group, pidfd_open, pidfd_send_signal};
+use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 
 use super::environment::{CHECK_MARK, TASK_MARK};
 use crate::state::RunRef;
@@ -37,6 +37,11 @@ impl Identity {
     pub(super) fn is_alive(&self) -> bool {
         let same = |stat: Stat| stat.started == self.started && !matches!(stat.state, 'Z' | 'X');
         boot().is_some_and(|boot| boot == self.boot) && stat(self.pid).is_some_and(same)
+    }
+
+    /// The group it is in, if it is still there.
+    pub(super) fn group(&self) -> Option<i32> {
+        stat(self.pid).filter(|stat| stat.started == self.started).map(|stat| stat.group)
     }
 
     /// Something to wait on that means this very process.
@@ -80,16 +85,54 @@ pub(super) struct Marked {
 
 /// Every living process marked by `engine`, the oldest first.
 pub(super) fn marked(engine: &str) -> Vec<Marked> {
-    let Ok(entries) = fs::read_dir("/proc") else { return Vec::new() };
-    let pids = entries.flatten().filter_map(|entry| entry.file_name().to_str()?.parse::<i32>().ok());
-    let mut found: Vec<Marked> = pids.filter_map(|pid| look(pid, engine)).collect();
+    let mut found: Vec<Marked> = pids().into_iter().filter_map(|pid| look(pid, engine)).collect();
     found.sort_by_key(|process| (process.identity.started, process.identity.pid));
     found
 }
 
-/// Living processes of one task.
-pub(super) fn marked_of(engine: &str, task: &TaskId) -> Vec<Marked> {
-    marked(engine).into_iter().filter(|process| &process.task == task && !process.is_check).collect()
+/// A process group that was a task's own until a certain tick: whoever is in it and began no later is the task's,
+/// whatever became of its environment. (Later, the number may be another's.)
+#[derive(Clone, Copy, Debug)]
+pub(super) struct OwnGroup {
+    /// The group's number.
+    pub(super) id: i32,
+    /// In clock ticks since boot.
+    pub(super) until: u64,
+}
+
+impl OwnGroup {
+    /// The group that `leader` led, if it is of this boot; asked just before or after its end.
+    pub(super) fn of(leader: &Identity) -> Option<Self> {
+        let this_boot = boot().is_some_and(|boot| boot == leader.boot);
+        Some(Self { id: leader.pid, until: ticks_now()? }).filter(|_| this_boot)
+    }
+}
+
+/// Living processes of one task: those that carry its mark, and those in its own group.
+pub(super) fn members_of(engine: &str, task: &TaskId, own: Option<OwnGroup>) -> Vec<Identity> {
+    let marked = marked(engine).into_iter().filter(|process| &process.task == task && !process.is_check);
+    let mut members: Vec<Identity> = marked.map(|process| process.identity).collect();
+    if let Some(own) = own {
+        let grouped = pids()
+            .into_iter()
+            .filter(|pid| stat(*pid).is_some_and(|stat| stat.group == own.id && stat.started <= own.until));
+        members.extend(grouped.filter_map(|pid| Identity::of(pid).filter(Identity::is_alive)));
+    }
+    members.sort_by_key(|identity| (identity.pid, identity.started));
+    members.dedup();
+    members
+}
+
+/// Now, in clock ticks since boot. Linux tells them to programs in hundredths of a second.
+fn ticks_now() -> Option<u64> {
+    let uptime = fs::read_to_string("/proc/uptime").ok()?;
+    let seconds: f64 = uptime.split_whitespace().next()?.parse().ok()?;
+    Some((seconds * 100.0) as u64)
+}
+
+fn pids() -> Vec<i32> {
+    let Ok(entries) = fs::read_dir("/proc") else { return Vec::new() };
+    entries.flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect()
 }
 
 fn look(pid: i32, engine: &str) -> Option<Marked> {
@@ -114,17 +157,6 @@ pub(super) fn signal(identity: &Identity, signal: Signal) {
     if let Some(fd) = identity.open() {
         // It may be gone since.
         let _ = pidfd_send_signal(fd, signal);
-    }
-}
-
-/// Sends a signal to the whole group of a process that leads one, if that very process still lives: as long as
-/// it does, the group is its own.
-pub(super) fn signal_group(leader: &Identity, signal: Signal) {
-    if leader.is_alive()
-        && let Some(pid) = Pid::from_raw(leader.pid)
-    {
-        // It may be gone since.
-        let _ = kill_process_group(pid, signal);
     }
 }
 

@@ -18,7 +18,7 @@ use tokio::io::unix::AsyncFd;
 use tokio::process::{Child, Command};
 
 use super::environment::{CHECK_MARK, TASK_MARK, task_env};
-use super::inspect::{self, Identity, Marked};
+use super::inspect::{self, Identity, OwnGroup};
 use super::{Executor, Launch, LaunchError, logs, sandbox};
 use crate::state::{Exit, RunRef};
 
@@ -59,23 +59,17 @@ impl ProcessExecutor {
         Ok(Self { settings, children: Mutex::default(), deadlines: Mutex::default() })
     }
 
-    async fn members(&self, task: &TaskId) -> Vec<Marked> {
+    async fn members(&self, task: &TaskId, own: Option<OwnGroup>) -> Vec<Identity> {
         let (engine, task) = (self.settings.engine.clone(), task.clone());
-        tokio::task::spawn_blocking(move || inspect::marked_of(&engine, &task)).await.unwrap_or_default()
+        let looked = tokio::task::spawn_blocking(move || inspect::members_of(&engine, &task, own)).await;
+        looked.unwrap_or_default()
     }
 
-    /// Signals a task's whole tree, each process once: the group of the first process, and whatever carries the
-    /// task's mark in other groups.
-    async fn signal_all(&self, task: &TaskId, run: &RunRef, signal: Signal) {
-        let leader = Identity::parse(run).filter(Identity::is_alive);
-        let members = self.members(task).await;
-        for process in members {
-            if leader.as_ref().is_none_or(|leader| process.group != leader.pid) {
-                inspect::signal(&process.identity, signal);
-            }
-        }
-        if let Some(leader) = leader {
-            inspect::signal_group(&leader, signal);
+    /// Signals every living process of a task once, whatever group it is in.
+    async fn signal_all(&self, task: &TaskId, leader: &Identity, signal: Signal) {
+        let own = leader.is_alive().then(|| OwnGroup::of(leader)).flatten();
+        for process in self.members(task, own).await {
+            inspect::signal(&process, signal);
         }
     }
 
@@ -96,10 +90,22 @@ impl ProcessExecutor {
 
     /// Waits for the rest of the tree: until the deadline if the task was told to go, not at all otherwise.
     async fn rest_gone(&self, task: &TaskId, run: &RunRef) {
-        while !self.members(task).await.is_empty() {
+        let leader = Identity::parse(run);
+        let mut own = leader.as_ref().and_then(OwnGroup::of);
+        loop {
+            let members = self.members(task, own).await;
+            if members.is_empty() {
+                return;
+            }
             let may_linger = self.deadline(task).is_some_and(|deadline| Instant::now() < deadline);
             if !may_linger {
-                self.signal_all(task, run, Signal::KILL).await;
+                members.iter().for_each(|process| inspect::signal(process, Signal::KILL));
+            }
+            // As long as one of them is still there, the group is theirs.
+            let later = leader.as_ref().and_then(OwnGroup::of);
+            let in_group = |process: &Identity| own.is_some_and(|own| process.group() == Some(own.id));
+            if members.iter().any(|process| in_group(process) && process.is_alive()) {
+                own = later;
             }
             tokio::time::sleep(LOOK_EVERY).await;
         }
@@ -155,14 +161,14 @@ impl Executor for ProcessExecutor {
 
     async fn kill(&self, task: &TaskId, run: &RunRef, grace: Duration) {
         locked(&self.deadlines).insert(task.clone(), Instant::now() + grace);
-        self.signal_all(task, run, Signal::TERM).await;
         let deadline = Instant::now() + grace;
         let Some(identity) = Identity::parse(run) else { return };
+        self.signal_all(task, &identity, Signal::TERM).await;
         while identity.is_alive() && Instant::now() < deadline {
             tokio::time::sleep(LOOK_EVERY.min(grace)).await;
         }
         if identity.is_alive() {
-            self.signal_all(task, run, Signal::KILL).await;
+            self.signal_all(task, &identity, Signal::KILL).await;
         }
     }
 
