@@ -65,7 +65,7 @@ impl Output {
 /// Which instances (cli.md §0.4): `SERVICE.INSTANCE[,INSTANCE]`, or any of the options, all of which must hold.
 #[derive(clap::Args, Clone, Debug, Default)]
 pub struct Selection {
-    /// One service's instances, as SERVICE.INSTANCE[,INSTANCE]
+    /// One service's instances, as SERVICE.INSTANCE or SERVICE.ONE,OTHER
     #[arg(value_name = "SERVICE.INSTANCE")]
     pub target: Option<String>,
     /// The service; else the name of the working directory

@@ -57,6 +57,7 @@ fn an_unreachable_api_is_one_clear_paragraph() {
         "web.main in pnw\n  error       could not reach the API of cluster `pnw` at http://{closed}/"
     );
     assert!(stdout.starts_with(&expected), "{stdout}");
+    assert!(stdout.lines().count() == 3 && stdout.contains("Connection refused"), "{stdout}");
 }
 
 #[test]

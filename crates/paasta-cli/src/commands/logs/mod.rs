@@ -29,7 +29,7 @@ const LINES: usize = 100;
 /// PaaSTA wrote about the service, by the configured log reader.
 #[derive(clap::Args, Debug)]
 pub(crate) struct Args {
-    /// One service's instances, as SERVICE.INSTANCE[,INSTANCE]
+    /// One service's instances, as SERVICE.INSTANCE or SERVICE.ONE,OTHER
     #[arg(value_name = "SERVICE.INSTANCE")]
     target: Option<String>,
     /// The service; else the name of the working directory

@@ -142,6 +142,11 @@ fn failure(error: &ApiError, one: &Question) -> Failure {
             };
             Failure { message: message.clone(), causes: one.deploy_group.iter().map(mark).collect() }
         }
+        // Between these two stand only the layers of a client.
+        ApiError::Unreachable { .. } => {
+            let whole = Failure::of(error);
+            Failure { causes: whole.causes.into_iter().next_back().into_iter().collect(), ..whole }
+        }
         _ => Failure::of(error),
     }
 }
