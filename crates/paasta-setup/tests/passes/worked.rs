@@ -1,7 +1,11 @@
 //! The worked passes of marathon-and-bounce.md §5.11, and a few of our own.
 
-use paasta_core::{Action, Fleet, Health, LogLevel, TaskId};
-use paasta_setup::{PassAction, PassReport, PassState};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use paasta_config::{Node, Value};
+use paasta_core::{Action, Fleet, Health, LogLevel, Reading, Task, TaskId};
+use paasta_setup::{Discovery, DiscoveryQuestion, PassAction, PassReport, PassState};
 
 use crate::sim::{Shape, Sim, Want, app_id};
 
@@ -225,4 +229,28 @@ fn an_app_is_emptied_before_it_is_deleted() {
         matches!(&old[..], [Action::Scale { app, instances: 0, .. }, Action::Delete { .. }] if *app == app_id("old")),
         "{old:?}"
     );
+}
+
+/// A new task that load balancers do not see is no capacity; one that nobody could be asked about holds the bounce.
+#[test]
+fn load_balancers_have_a_say_where_the_settings_ask_for_it() {
+    struct See(Reading<bool>);
+    #[async_trait::async_trait]
+    impl Discovery for See {
+        async fn seen(&self, question: &DiscoveryQuestion<'_>) -> BTreeMap<TaskId, Reading<bool>> {
+            let old = |task: &Task| task.id.as_str().starts_with("old");
+            let see = |task: &Task| if old(task) { Reading::Known(true) } else { self.0.clone() };
+            question.tasks.iter().map(|task| (task.id.clone(), see(task))).collect()
+        }
+    }
+    let unread = Reading::Unknown("no answer".to_owned());
+    for (answer, drained) in [(Reading::Known(true), 2), (Reading::Known(false), 0), (unread, 0)] {
+        let mut sim = Sim::new(Shape::Marathon, &want("crossover", 2), 10.0);
+        sim.seed("new", "current", 2, Health::Alive);
+        sim.seed("old", "current", 2, Health::Alive);
+        let params = [(Node::text("check_haproxy"), Node::new(Value::Bool(true)))].into_iter().collect();
+        sim.wanted.settings.insert(Node::text("bounce_health_params"), Node::new(Value::Map(params)));
+        sim.pass.discovery = Some(Arc::new(See(answer)));
+        assert_eq!(pass(&sim).actions.len(), drained);
+    }
 }
