@@ -12,8 +12,9 @@ use paasta_deployd::SetupPasses;
 use rustix::process::{Pid, Signal, kill_process};
 use tokio::time::Instant;
 
+use super::base::{Base, EarAddresses, Hold};
 use super::layout::Layout;
-use super::up::{Base, EarAddresses, Hold, Options};
+use super::up::Options;
 use super::{LocalError, Ports, pointer_file};
 
 /// A process that was asked to end gets this long.
@@ -66,7 +67,7 @@ pub async fn down(
         started => started?,
     };
     if options.drain {
-        drain(&base, tell).await;
+        drain(&base, tell).await?;
     }
     let killed = base.engine.kill_all(Duration::from_secs(KILL_SECONDS_MAX)).await;
     killed.map_err(|error| LocalError::Part { what: "the end of all services", source: error.into() })?;
@@ -116,7 +117,7 @@ impl Before {
             home: None,
             task_environment: Vec::new(),
         };
-        Base::start(Hold::take(layout.root())?, options, self.ears).await
+        Base::start(Hold::take(layout.root())?, &options, self.ears).await
     }
 }
 
@@ -144,8 +145,8 @@ async fn ask_to_end(layout: &Layout) -> Result<bool, LocalError> {
 }
 
 /// Runs passes as if every instance had been stopped, until no task is left or none can be drained any more.
-async fn drain(base: &Base, tell: &mut (dyn FnMut(String) + Send)) {
-    let passes = base.passes();
+async fn drain(base: &Base, tell: &mut (dyn FnMut(String) + Send)) -> Result<(), LocalError> {
+    let passes = base.passes()?;
     let deadline = Instant::now() + Duration::from_secs(DRAIN_SECONDS_MAX);
     let mut given_up = BTreeSet::new();
     let mut said = BTreeMap::new();
@@ -154,7 +155,7 @@ async fn drain(base: &Base, tell: &mut (dyn FnMut(String) + Send)) {
         let mut left = tasks(&fleet);
         left.retain(|instance, _| !given_up.contains(instance));
         if left.is_empty() {
-            return;
+            return Ok(());
         }
         for (instance, count) in &left {
             if said.insert(instance.clone(), *count) != Some(*count) {
@@ -171,6 +172,7 @@ async fn drain(base: &Base, tell: &mut (dyn FnMut(String) + Send)) {
         tokio::time::sleep(Duration::from_millis(LOOK_MILLISECONDS)).await;
     }
     tell(format!("stopping what is not drained after {DRAIN_SECONDS_MAX} s"));
+    Ok(())
 }
 
 /// One pass that wants no task of the instance.

@@ -3,9 +3,11 @@
 //! [`up`] starts engine, hacheck, API and deployd in this process; [`down`] drains and stops whatever a state
 //! directory holds, whether or not somebody runs it. One process at a time holds the directory's lock.
 
+mod base;
 mod checkout;
 mod down;
 mod error;
+mod images;
 mod layout;
 mod status;
 mod system;
