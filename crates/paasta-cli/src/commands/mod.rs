@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use crate::Context;
 
 mod completion;
+mod demo;
 mod list;
 mod list_clusters;
 mod local;
@@ -40,6 +41,7 @@ macro_rules! commands {
 commands! {
     // Sorted by name: `variant => module`.
     Completion => completion,
+    Demo => demo,
     List => list,
     ListClusters => list_clusters,
     Local => local,

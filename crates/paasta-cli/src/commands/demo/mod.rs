@@ -1,0 +1,67 @@
+//! `paasta demo`: a service deployed, bounced, drained, stopped and healed on this machine.
+
+mod cluster;
+mod http;
+mod load;
+mod stage;
+mod steps;
+mod summary;
+mod watch;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use anyhow::Context as _;
+
+use self::cluster::Cluster;
+use self::stage::Stage;
+use self::steps::Show;
+use crate::Context;
+use crate::report::HintExt as _;
+
+/// Deploy, bounce, drain, stop and heal a small service on this machine, and count what it lost
+///
+/// Everything happens in a temporary directory: a git remote, soa-configs, and a local cluster of its own. Fails if a
+/// promise was broken.
+#[derive(clap::Args, Debug)]
+pub(crate) struct Args {
+    /// Leave the cluster running at the end, and say what to try next
+    #[arg(long)]
+    keep: bool,
+}
+
+pub(crate) fn run(args: &Args, cx: &mut Context) -> anyhow::Result<ExitCode> {
+    let program = cx.environment.program.clone().context("could not find our own binary")?;
+    let service = demo_service(&program)?;
+    let root =
+        tempfile::Builder::new().prefix("paasta-demo-").tempdir().context("could not make a directory")?;
+    let stage = Stage::build(root.path(), &service)?;
+    // The show writes as it goes, while the context runs it.
+    let mut out = std::mem::replace(&mut cx.stdout, Box::new(std::io::sink()));
+    let outcome = cx.block_on(async {
+        let cluster = Arc::new(Cluster::start(&program, &stage).await?);
+        let outcome = Show::new(&mut *out, &stage, &cluster).perform().await;
+        if !args.keep {
+            cluster.down().await?;
+        }
+        outcome
+    });
+    cx.stdout = out;
+    if args.keep {
+        let kept = root.keep();
+        summary::what_next(&mut cx.stdout, &program, &kept)?;
+    }
+    Ok(if outcome?.kept_every_promise() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// The service lies beside `paasta`.
+fn demo_service(program: &std::path::Path) -> anyhow::Result<PathBuf> {
+    let service = program.with_file_name("paasta-demo-service");
+    if !service.is_file() {
+        return Err(anyhow::anyhow!("there is no `{}`", service.display())).hint(
+            "Build the whole workspace (`cargo build --workspace --bins`), or run `cargo xtask demo`.",
+        );
+    }
+    Ok(service)
+}
