@@ -1,0 +1,3 @@
+//! The parts of the development tasks that tests call.
+
+pub mod tidy;
