@@ -7,6 +7,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::Context as _;
+use paasta_engine::PortRange;
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 
@@ -43,6 +44,9 @@ struct UpArgs {
     listen: IpAddr,
     #[command(flatten)]
     ports: PortArgs,
+    /// First and last port that services get [default: 31000-31999]
+    #[arg(long, value_name = "FIRST-LAST")]
+    task_ports: Option<PortRange>,
     /// What to log on stderr: error, warn, info, debug, or a filter such as paasta_deployd=debug
     #[arg(long, value_name = "LEVEL", default_value = "warn")]
     log_level: String,
@@ -125,6 +129,7 @@ fn up(args: &UpArgs, cx: &mut Context) -> anyhow::Result<ExitCode> {
         state_dir: state_dir(&args.state, cx)?,
         listen: args.listen,
         ports: args.ports.ports(),
+        task_ports: args.task_ports.unwrap_or_default(),
         home: cx.environment.home.clone(),
         task_environment: task_environment(cx),
     };

@@ -198,6 +198,7 @@ async fn start_engine(
     let _ = tokio::task::spawn_blocking(move || to_tidy.tidy()).await;
     let mut config = paasta_engine::Config::new(layout.engine(), Arc::new(Images(checkouts)));
     config.listen = listen;
+    config.ports = options.task_ports;
     config.token = Some(SecretText::new(credentials.password.clone()));
     config.host = system::reachable(listen).ip().to_string();
     if !options.task_environment.is_empty() {

@@ -9,6 +9,7 @@ use futures_util::future::join_all;
 use paasta_config::{DesiredState, SystemConfig};
 use paasta_core::{Fleet, InstanceId, Reading};
 use paasta_deployd::SetupPasses;
+use paasta_engine::PortRange;
 use rustix::process::{Pid, Signal, kill_process};
 use tokio::time::Instant;
 
@@ -115,6 +116,7 @@ impl Before {
             listen: IpAddr::V4(Ipv4Addr::LOCALHOST),
             ports: Ports { hacheck: hacheck_port, ..Ports::default() },
             home: None,
+            task_ports: PortRange::default(),
             task_environment: Vec::new(),
         };
         Base::start(Hold::take(layout.root())?, &options, self.ears).await

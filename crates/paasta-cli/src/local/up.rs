@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use paasta_api::ApiState;
 use paasta_config::{Soa, SystemConfig};
 use paasta_deployd::{Handle, NudgeListener, SetupPasses};
+use paasta_engine::PortRange;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -26,6 +27,8 @@ pub struct Options {
     pub listen: IpAddr,
     /// On which ports; 0 takes any.
     pub ports: Ports,
+    /// Ports that services get.
+    pub task_ports: PortRange,
     /// Whose commands are to find it: the pointer file goes below this home.
     pub home: Option<PathBuf>,
     /// Environment that every task starts from.
@@ -55,6 +58,7 @@ pub struct Running {
 ///     state_dir: "state".into(),
 ///     listen: [127, 0, 0, 1].into(),
 ///     ports: DEFAULT_PORTS,
+///     task_ports: paasta_engine::PortRange::default(),
 ///     home: None,
 ///     task_environment: Vec::new(),
 /// })
