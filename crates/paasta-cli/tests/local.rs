@@ -3,7 +3,6 @@
 mod local_cluster;
 
 use std::net::TcpListener;
-use std::time::Duration;
 
 use local_cluster::{Playground, text};
 
@@ -121,29 +120,4 @@ fn down_and_status_without_a_cluster_say_so() {
     let output = ground.paasta(&["local", "status", "--json"]);
     assert_eq!(output.status.code(), Some(1));
     assert!(text(&output).contains(r#""running":false"#), "{}", text(&output));
-}
-
-/// `kill -9` at ten moments of a bounce: each time the bounce ends after a restart, with one app and no orphan.
-#[test]
-fn killed_at_ten_moments_of_a_bounce_it_goes_on() {
-    let ground = Playground::new();
-    let versions = ["v1", "v2"].map(|version| (version, ground.commit(version)));
-    let mut cluster = ground.up(&["--ports-any"]);
-    ground.deploy("web", "v1");
-    ground.wait_for("v1 to run", || ground.runs_only(&versions[0].1, 2));
-    for moment in 0..10u64 {
-        let (version, sha) = &versions[usize::try_from((moment + 1) % 2).expect("small")];
-        ground.next_second();
-        ground.deploy("web", version);
-        // The moment is what is tried here; nothing is waited for.
-        std::thread::sleep(Duration::from_millis(moment * 180));
-        cluster.kill();
-        cluster = ground.up(&["--ports-any"]);
-        ground.wait_for("the bounce to end", || ground.runs_only(sha, 2));
-        ground.wait_for("the old processes to end", || ground.processes("").len() == 2);
-        assert_eq!(ground.processes(version).len(), 2, "moment {moment}");
-    }
-    let down = ground.paasta(&["local", "down"]);
-    assert!(down.status.success(), "{}", text(&down));
-    assert_eq!(ground.processes(""), Vec::<u32>::new(), "no process is left");
 }

@@ -1,5 +1,9 @@
 //! A home, soa-configs and a git remote in a temporary directory, and the real program over them.
 
+#![allow(dead_code, reason = "each test program uses its part")]
+
+mod engine;
+
 use std::fs;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
@@ -25,7 +29,7 @@ pub(crate) struct Cluster<'a> {
 }
 
 impl Playground {
-    /// One service, `hello.main`, with two versions in its remote.
+    /// One service, `hello.main`, with three versions in its remote, of which `v3` never becomes healthy.
     pub(crate) fn new() -> Self {
         let root = tempfile::tempdir().expect("a temporary directory");
         let soa_dir = root.path().join("soa").to_str().expect("Unicode").to_owned();
@@ -117,7 +121,12 @@ impl Playground {
 
     /// Whether tasks of `sha`, `count` of them and healthy, are all that runs, and nothing is left to do.
     pub(crate) fn runs_only(&self, sha: &str, count: usize) -> bool {
-        let output = self.paasta(&["status", "-s", "hello", "-i", "main", "--json"]);
+        self.instance_runs_only("main", sha, count)
+    }
+
+    /// The same of another instance than `main`.
+    pub(crate) fn instance_runs_only(&self, instance: &str, sha: &str, count: usize) -> bool {
+        let output = self.paasta(&["status", "-s", "hello", "-i", instance, "--json"]);
         let Ok(status) = serde_json::from_slice::<Value>(&output.stdout) else { return false };
         let Some(marathon) = find(&status, "marathon") else { return false };
         let apps = marathon["app_statuses"].as_array().cloned().unwrap_or_default();
@@ -173,20 +182,26 @@ impl Playground {
     fn write_remote(&self) {
         self.git("", &["init", "--quiet", "--bare", "remote.git"]);
         self.git("work", &["init", "--quiet"]);
-        let (program, root) = (env!("CARGO_BIN_EXE_paasta-demo-service"), self.root.path().display());
-        for version in ["v1", "v2"] {
-            // The flag that never comes true marks the process as one of this test.
-            let script = format!(
-                "#!/bin/sh\nexec '{program}' --unhealthy-while '{root}/unhealthy' --version-name {version}\n"
-            );
-            let path = self.root.path().join("work/serve");
-            fs::write(&path, script).expect("a file");
-            let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
-            fs::set_permissions(&path, mode).expect("made executable");
-            self.git("work", &["add", "serve"]);
-            self.git("work", &["commit", "--quiet", "--message", version]);
-            self.git("work", &["tag", version]);
+        for (version, flags) in [("v1", ""), ("v2", ""), ("v3", "--unhealthy")] {
+            self.version(version, ":", flags);
         }
+    }
+
+    /// Pushes a version that does something first and then serves with these flags.
+    pub(crate) fn version(&self, version: &str, first: &str, flags: &str) {
+        let (program, root) = (env!("CARGO_BIN_EXE_paasta-demo-service"), self.root.path().display());
+        // The flag that never comes true marks the process as one of this test.
+        let script = format!(
+            "#!/bin/sh\n{first}\n\
+             exec '{program}' --unhealthy-while '{root}/unhealthy' --version-name {version} {flags}\n"
+        );
+        let path = self.root.path().join("work/serve");
+        fs::write(&path, script).expect("a file");
+        let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+        fs::set_permissions(&path, mode).expect("made executable");
+        self.git("work", &["add", "serve"]);
+        self.git("work", &["commit", "--quiet", "--message", version]);
+        self.git("work", &["tag", version]);
         self.git("work", &["push", "--quiet", "../remote.git", "HEAD:refs/heads/main"]);
     }
 
