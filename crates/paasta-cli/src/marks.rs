@@ -98,3 +98,19 @@ pub(crate) fn listed(groups: &BTreeSet<String>) -> String {
 pub(crate) fn may_pass(error: &RefsError) -> bool {
     matches!(error, RefsError::Unreachable { .. } | RefsError::TimedOut { .. } | RefsError::Garbled { .. })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_may_pass_is_tried_again() {
+        let url = || "u".to_owned();
+        assert!(may_pass(&RefsError::TimedOut { url: url(), seconds: 1 }));
+        assert!(!may_pass(&RefsError::Refused {
+            url: url(),
+            name: "r".to_owned(),
+            reason: "frozen".to_owned()
+        }));
+    }
+}

@@ -80,3 +80,17 @@ pub fn wanted(choice: ColorChoice, no_color: bool, force: bool, terminal: bool) 
         ColorChoice::Auto => !no_color && (force || terminal),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn colours_are_for_terminals_unless_asked_for() {
+        let auto = |no_color, force, terminal| wanted(ColorChoice::Auto, no_color, force, terminal);
+        assert!(auto(false, false, true) && auto(false, true, false));
+        assert!(!auto(false, false, false) && !auto(true, true, true));
+        assert!(wanted(ColorChoice::Always, true, false, false));
+        assert!(!wanted(ColorChoice::Never, false, true, true));
+    }
+}

@@ -248,6 +248,10 @@ fn the_team_is_looked_for_from_the_instance_outwards() {
     );
     assert_eq!(team(&[(MARATHON, "main: {}"), ("service.yaml", "team: top")]).as_deref(), Some("top"));
     assert_eq!(team(&[(MARATHON, "main: {}")]), None);
+    // The original fails on a `monitoring` that is null.
+    let nulls = [(MARATHON, "main: {monitoring: null}"), ("monitoring.yaml", "team: file")];
+    assert_eq!(team(&nulls).as_deref(), Some("file"));
+    assert_eq!(team(&[(MARATHON, "main: {}"), ("service.yaml", "monitoring: null")]), None);
 }
 
 #[test]

@@ -230,6 +230,12 @@ mod tests {
         place.write("soa/one/secrets/key.json", "{}");
         place.write("soa/three/service.yaml", "{}");
         place.expect(&["one", "three"], false);
+        place.write("soa/one/monitoring.yaml", "{}");
+        place.expect(&["one"], false);
+        place.write("soa/_shared/secrets/key.json", "{}");
+        place.expect(&["_shared"], false);
+        place.write("soa/_shared/secrets/key.json", "{ }");
+        place.expect(&["_shared"], true);
         place.write("etc/deep/cluster.json", "{}");
         place.expect(&[], true);
         std::fs::remove_dir_all(place.root.path().join("soa/one")).expect("removed");

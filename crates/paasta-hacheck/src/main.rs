@@ -79,3 +79,16 @@ async fn stopped() {
         Err(_) => drop(interrupt.await),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_listens_on_this_machine_alone_unless_told() {
+        let args = Args::parse_from(["paasta-hacheck"]);
+        assert_eq!(args.listen.to_string(), "127.0.0.1:6666");
+        assert_eq!(args.cache_time, Duration::from_secs(1));
+        assert!(!args.allow_remote_spool_changes);
+    }
+}

@@ -158,6 +158,11 @@ mod tests {
         ] {
             check(bad, "none");
         }
+        let long = |bytes: usize| format!("/tcp/{}/80/", "a".repeat(bytes));
+        assert!(
+            Target::parse(&long(NAME_BYTES_MAX)).is_some()
+                && Target::parse(&long(NAME_BYTES_MAX + 1)).is_none()
+        );
     }
 
     #[test]

@@ -211,6 +211,18 @@ async fn a_service_is_checked_for_real_and_the_spool_comes_first() {
     assert_eq!((code, text.as_str()), (503, "Service web.main in down state since 1001.000000: r"));
 }
 
+/// Whoever asks cannot make hacheck a way to other machines.
+#[tokio::test]
+async fn checks_go_to_this_machine_only() {
+    let port = serve(Router::new().route("/ok", get(|| async { "fine" }))).await.port();
+    let hacheck = start(|builder| builder.cache_time(Duration::ZERO)).await;
+    let path = format!("/http/web.main/{port}/ok");
+    let state = format!("UP 1/1; name=b/s; address=192.0.2.1; port={port}; scur=1");
+    for header in [("X-Nerve-Check-IP", "192.0.2.1"), ("X-Haproxy-Server-State", state.as_str())] {
+        assert_eq!(hacheck.get_with(&path, &[header]).await.0, 200, "{header:?}");
+    }
+}
+
 #[tokio::test]
 async fn what_cannot_be_checked_is_not_up() {
     let free = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap().port();

@@ -213,6 +213,15 @@ mod tests {
     }
 
     #[test]
+    fn missing_directories_are_made() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("a/web/deploy.log");
+        let format = format!("{}/a/{{service}}/{{component}}.log", directory.path().display());
+        FileWriter::new(&format).unwrap().log(&record("deploy"));
+        assert_eq!(std::fs::read_to_string(path).unwrap().lines().count(), 1);
+    }
+
+    #[test]
     fn a_sink_that_is_down_loses_lines_and_says_so() {
         let directory = tempfile::tempdir().unwrap();
         let blocked = directory.path().join("file");

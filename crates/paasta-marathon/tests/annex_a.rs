@@ -60,6 +60,23 @@ fn single_settings_hash_as_the_original() {
     check(r#"{"accepted_resource_roles": ["*"]}"#, "{}", "config43085e78");
 }
 
+/// The original fails on each of these, so no app can depend on what they come to.
+#[test]
+fn nulls_are_empty_lists_and_maps() {
+    for key in ["env", "cap_add", "extra_volumes", "extra_constraints", "registrations", "monitoring"] {
+        check(&format!(r#"{{"{key}": null}}"#), "{}", "configf5bbca6f");
+    }
+}
+
+#[test]
+fn ids_are_checked_whole() {
+    for (instance, is_good) in [("main", true), ("Main", false), ("maiN", false)] {
+        let mut vector = vector("{}", "{}");
+        vector["instance"] = instance.into();
+        assert_eq!(render_app(&support::wanted(&vector)).is_ok(), is_good, "{instance}");
+    }
+}
+
 #[test]
 fn what_cannot_be_rendered_says_why() {
     refuse(r#"{"cmd": "x", "args": []}"#, "InvalidInstanceConfig");

@@ -136,6 +136,16 @@ fn what_cannot_be_asked_leaves_the_old_file() {
 }
 
 #[test]
+fn a_service_without_instances_never_asks_its_remote() {
+    let world = World::new();
+    world.service("bare", "/nowhere");
+    world.file("bare/marathon-prod.yaml", "_t: {}\n");
+    assert_eq!(world.run("one", &["-s", "bare"]), (0, String::new()));
+    let empty = serde_json::json!({"v1": {}, "v2": {"deployments": {}, "controls": {}}});
+    assert_eq!(world.deployments("bare").unwrap(), empty);
+}
+
+#[test]
 fn wrong_usage_is_2() {
     assert_eq!(World::new().run("one", &[]).0, 2);
     assert_eq!(World::new().run("all", &["--jobs", "0"]).0, 2);

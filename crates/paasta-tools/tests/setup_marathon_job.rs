@@ -175,6 +175,20 @@ fn a_real_run_creates_what_is_missing() {
     }
 }
 
+/// Marathon is asked directly, whatever the environment says of proxies.
+#[test]
+fn proxies_of_the_environment_are_not_used() {
+    let world = World::new(json!({}));
+    let mut command = Command::cargo_bin("setup_marathon_job").unwrap();
+    for name in ["http_proxy", "HTTP_PROXY", "all_proxy"] {
+        command.env(name, "http://127.0.0.1:9");
+    }
+    command.env("PAASTA_SYSTEM_CONFIG_DIR", world.path("etc")).arg("-d").arg(world.path("soa"));
+    let output = command.arg("web.main").output().unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", talk(&output));
+    assert_eq!(world.posts().len(), 1);
+}
+
 #[test]
 fn what_cannot_be_had_is_refused_by_name_and_nothing_is_changed() {
     let zookeeper = json!({ "coordination": { "driver": "zookeeper" }, "zookeeper": "zk://zk1:2181/mesos" });

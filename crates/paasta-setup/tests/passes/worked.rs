@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use paasta_config::{Node, Value};
-use paasta_core::{Action, Fleet, Health, LogLevel, Reading, Task, TaskId};
+use paasta_core::{Action, Fleet, Health, LogLevel, Reading, Task, TaskId, TaskPhase};
 use paasta_setup::{Discovery, DiscoveryQuestion, PassAction, PassReport, PassState};
 
 use crate::sim::{Shape, Sim, Want, app_id};
@@ -253,4 +253,36 @@ fn load_balancers_have_a_say_where_the_settings_ask_for_it() {
         sim.pass.discovery = Some(Arc::new(See(answer)));
         assert_eq!(pass(&sim).actions.len(), drained);
     }
+}
+
+/// What `delete_app` of the original raises ends its pass; here it is told, and the app goes with the next pass.
+#[test]
+fn mended_b13_a_failed_delete_is_told_and_tried_again() {
+    for shape in EACH {
+        let sim = Sim::new(shape, &want("crossover", 1), 0.0);
+        sim.seed("new", "current", 1, Health::Alive);
+        sim.seed("old", "current", 0, Health::Alive);
+        sim.engine.world().faults.plan_changes([Some(paasta_testkit::Fault::Refused)]);
+        let report = pass(&sim);
+        assert_eq!(did(&report), ["delete old"]);
+        assert!(!report.problems.is_empty() && report.look_again_seconds.is_some(), "{report:?}");
+        let told = sim.log.records();
+        assert!(told.iter().any(|line| line.message.starts_with("could not remove the old version")));
+        assert_eq!(sim.engine.truth().len(), 2);
+        pass(&sim);
+        sim.step(1.0);
+        assert_eq!(sim.engine.truth().len(), 1);
+    }
+}
+
+/// A host that is away costs a pass no time (defect B11).
+#[test]
+fn mended_b11_tasks_on_unreachable_hosts_are_not_asked() {
+    let sim = Sim::new(Shape::Marathon, &want("crossover", 1), 10.0);
+    sim.seed("old", "current", 1, Health::Alive);
+    let mut app = sim.engine.truth().remove(0);
+    app.tasks.iter_mut().for_each(|task| task.phase = TaskPhase::Unreachable);
+    sim.engine.seed(app);
+    assert_eq!(did(&pass(&sim)), ["create"]);
+    assert_eq!(sim.drains.take_counts(), (0, 0));
 }
