@@ -10,7 +10,7 @@ use paasta_deployments::{
     git_url, refs_for_url,
 };
 
-use crate::report::HintExt as _;
+use crate::report::{HintExt as _, validate_hint};
 use crate::world::World;
 
 /// The options that say what is deployed where.
@@ -76,6 +76,7 @@ pub(crate) fn groups_in_use(service: &ServiceName, world: &World) -> anyhow::Res
 /// The instances of the service in all known clusters, with their groups.
 pub(crate) fn branches(service: &ServiceName, world: &World) -> anyhow::Result<Vec<ControlBranch>> {
     let found = control_branches(&world.soa, &world.system, service)
+        .hint_with(|| validate_hint(service))
         .with_context(|| format!("could not read the instances of service `{service}`"))?;
     Ok(found.branches)
 }

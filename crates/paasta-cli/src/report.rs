@@ -3,6 +3,8 @@
 use std::fmt;
 use std::io::{self, Write};
 
+use paasta_core::ServiceName;
+
 use crate::paint::{Paint, Style};
 
 /// Prints an error, each of its causes on its own line, and its hints.
@@ -37,6 +39,11 @@ pub fn write_error(error: &anyhow::Error, colours: bool, out: &mut dyn Write) ->
         writeln!(out, "{} {hint}", paint.text(Style::Cyan, "hint:"))?;
     }
     Ok(())
+}
+
+/// What to do about a service whose files cannot be read.
+pub(crate) fn validate_hint(service: &ServiceName) -> String {
+    format!("Run `paasta validate -s {service}` in the soa-configs to check every file of the service.")
 }
 
 /// Adds advice to errors.

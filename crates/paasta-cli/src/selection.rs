@@ -1,12 +1,13 @@
 //! From options to instances: what [`crate::options::Selection`] means in a [`World`] (cli.md §0.4).
 
+use anyhow::Context as _;
 use paasta_config::{Instance, InstanceType, LoadError, close_matches};
 use paasta_core::{ClusterName, InstanceId, ServiceName};
 use paasta_deploy::{Candidate, Filter, Unknown, select, split_target};
 
 use crate::Context;
 use crate::options::Selection;
-use crate::report::{HintExt as _, UsageError};
+use crate::report::{HintExt as _, UsageError, validate_hint};
 use crate::world::{World, tell_broken};
 
 /// The instances that a command line means.
@@ -42,7 +43,6 @@ pub fn choose(selection: &Selection, world: &World, cx: &mut Context) -> anyhow:
             broken.push((service.clone(), error));
         }
     }
-    tell_broken(&broken, cx)?;
     let filter = Filter {
         services: Vec::new(),
         clusters: selection.clusters.clone(),
@@ -52,6 +52,14 @@ pub fn choose(selection: &Selection, world: &World, cx: &mut Context) -> anyhow:
         owners: selection.owners.clone(),
     };
     let selected = select(&candidates, &filter);
+    if candidates.is_empty() && !broken.is_empty() {
+        let (service, error) = broken.remove(0);
+        tell_broken(&broken, cx)?;
+        return Err(error)
+            .hint_with(|| validate_hint(&service))
+            .with_context(|| format!("could not read service `{service}`"));
+    }
+    tell_broken(&broken, cx)?;
     check_names(&selected.unknown_instances, &services)?;
     let chosen: Vec<Candidate> = selected.matched.into_iter().cloned().collect();
     if chosen.is_empty() {

@@ -2,5 +2,6 @@
 //! code how that went (0 fine, 1 failed, 2 wrong usage).
 
 pub mod dry_run;
+pub mod hints;
 pub mod passes;
 pub mod program;

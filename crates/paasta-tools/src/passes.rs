@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 use futures_util::stream::{self, StreamExt};
-use paasta_config::{CoordinationDriver, Soa, SystemConfig};
+use paasta_config::{CoordinationDriver, LoadError, Soa, SystemConfig};
 use paasta_core::{Counts, InstanceId, Locks, LogRecord, LogSink, SystemClock};
 use paasta_drain::DrainTools;
 use paasta_logs::LogWriter;
@@ -14,6 +14,7 @@ use paasta_marathon::{MarathonEngine, MarathonRenderer};
 use paasta_setup::{Limits, Pass, PassReport};
 use paasta_zookeeper::{FileCounts, FileLocks, MapCounts, Unavailable};
 
+use crate::dry_run::Line;
 use crate::program;
 
 /// Instances worked on at one time.
@@ -58,7 +59,7 @@ impl Passes {
     }
 
     /// One pass over each instance, over one listing of the engine. Tells `done` how each went, in the order in which
-    /// they end; one that fails hinders no other. An instance that is not deployed yet is left out.
+    /// they end; one that fails hinders no other.
     pub async fn run(
         &self,
         ids: &[InstanceId],
@@ -69,40 +70,62 @@ impl Passes {
         let one = |id| async move { (id, self.one(id, fleet).await) };
         let mut results = stream::iter(ids).map(one).buffer_unordered(INSTANCES_AT_ONCE);
         while let Some((id, result)) = results.next().await {
-            match result {
-                Ok(Some(report)) => done(id, Ok(report)),
-                Ok(None) => tracing::info!(instance = %id, "not deployed yet"),
-                Err(error) => done(id, Err(error)),
-            }
+            done(id, result);
         }
     }
 
-    async fn one(&self, id: &InstanceId, fleet: &paasta_core::Fleet) -> anyhow::Result<Option<PassReport>> {
-        let wanted = match self.soa.wanted(id, &self.system, self.counts.count(id).await) {
-            Ok(wanted) => wanted,
-            Err(error) if error.is_no_deployments() => return Ok(None),
-            Err(error) => return Err(error).with_context(|| format!("could not load instance `{id}`")),
-        };
-        Ok(Some(self.pass.run(&wanted, Some(fleet)).await?))
+    async fn one(&self, id: &InstanceId, fleet: &paasta_core::Fleet) -> anyhow::Result<PassReport> {
+        let wanted = self.soa.wanted(id, &self.system, self.counts.count(id).await);
+        let wanted = wanted.with_context(|| format!("could not load instance `{id}`"))?;
+        Ok(self.pass.run(&wanted, Some(fleet)).await?)
     }
 }
 
+/// Whether instances were asked for one by one: then one that is not deployed is an error, else it is left out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Asked {
+    /// By name.
+    ByName,
+    /// All there are.
+    ForAll,
+}
+
 /// Runs one pass over each instance and prints how each went; whether all went well.
-pub async fn run_and_tell(passes: &Passes, ids: &[InstanceId], json: bool) -> bool {
+pub async fn run_and_tell(passes: &Passes, ids: &[InstanceId], asked: Asked, json: bool) -> bool {
     let mut good = true;
     passes
-        .run(ids, |_, result| match result {
+        .run(ids, |id, result| match result {
             Ok(report) => {
                 good &= report.problems.is_empty();
                 tell(&report, json);
             }
+            Err(error) if asked == Asked::ForAll && is_not_deployed(&error) => {
+                tracing::info!(instance = %id, "not deployed yet");
+            }
             Err(error) => {
                 good = false;
-                eprintln!("{}\n", program::paragraph(&error));
+                eprintln!("{}\n", program::advice(id.service(), &error));
             }
         })
         .await;
     good
+}
+
+fn is_not_deployed(error: &anyhow::Error) -> bool {
+    error.chain().any(|cause| cause.downcast_ref().is_some_and(LoadError::is_no_deployments))
+}
+
+/// Says which services could not be listed; whether there are none.
+pub fn tell_unlisted(lines: &[Line]) -> bool {
+    for line in lines {
+        let reason = line.error.as_ref().map(|error| error.message.as_str()).unwrap_or_default();
+        let service = &line.service;
+        eprintln!(
+            "error: could not list the instances of `{service}`\n  caused by: {reason}\n\n\
+             hint: Run `paasta validate -s {service}` in the soa-configs to check every file of the service.\n"
+        );
+    }
+    lines.is_empty()
 }
 
 /// One line on stdout; a closed pipe is nobody's failure.

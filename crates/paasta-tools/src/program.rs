@@ -5,6 +5,9 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use paasta_config::{DEFAULT_SYSTEM_CONFIG_DIR, SYSTEM_CONFIG_DIR_VARIABLE, SystemConfig};
+use paasta_core::ServiceName;
+
+use crate::hints::hint;
 
 /// This host's system configuration: below `PAASTA_SYSTEM_CONFIG_DIR`, else `/etc/paasta`.
 pub fn system_config() -> anyhow::Result<SystemConfig> {
@@ -26,6 +29,14 @@ pub fn soa_root(option: Option<&Path>, system: &SystemConfig) -> anyhow::Result<
 pub fn start_logging(verbose: bool) {
     let level = if verbose { tracing::Level::DEBUG } else { tracing::Level::WARN };
     tracing_subscriber::fmt().with_max_level(level).with_writer(std::io::stderr).init();
+}
+
+/// The paragraph of an error of one service, and what to do about it where that is known.
+pub fn advice(service: &ServiceName, error: &anyhow::Error) -> String {
+    match hint(service, error) {
+        Some(hint) => format!("{}\n\nhint: {hint}", paragraph(error)),
+        None => paragraph(error),
+    }
 }
 
 /// The paragraph of an error: what failed, then each cause on a line of its own.

@@ -129,10 +129,12 @@ fn what_cannot_be_asked_leaves_the_old_file() {
         stderr.starts_with("error: could not list the tags of service `web`\n  caused by: could not reach"),
         "{stderr}"
     );
+    assert!(stderr.ends_with("\n\nhint: Check that `git ls-remote /nowhere` works from here.\n"), "{stderr}");
     world.file("web/marathon-prod.yaml", "main: {\n");
     let (code, stderr) = world.run("one", &["-s", "web"]);
     assert_eq!((code, world.deployments("web")), (1, before));
     assert!(stderr.contains("web/marathon-prod.yaml:"), "{stderr}");
+    assert!(stderr.contains("\n\nhint: Run `paasta validate -s web`"), "{stderr}");
 }
 
 #[test]

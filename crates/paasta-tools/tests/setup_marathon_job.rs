@@ -214,3 +214,45 @@ fn an_unreachable_marathon_is_told_per_instance() {
     let talk = talk(&output);
     assert!(talk.contains("`web.main`") && talk.contains("nonsense"), "{talk}");
 }
+
+/// Each error in its shape, and `web.main` goes on whatever else is wrong.
+#[test]
+fn errors_say_where_what_is_wrong_and_what_to_do() {
+    let world = World::new(json!({}));
+    world.file("soa/broken/marathon-prod.yaml", "main:\n  instances: [\n");
+    world.file("soa/odd/marathon-prod.yaml", "main:\n  cmd: serve\n  bounce_method: croosover\n");
+    let main = json!({ "docker_image": format!("services-odd:paasta-{SHA}"), "git_sha": SHA });
+    let controls = json!({ "odd:prod.main": { "desired_state": "start", "force_bounce": null } });
+    let deployments = json!({ "v2": { "deployments": { "prod.main": main }, "controls": controls } });
+    world.file("soa/odd/deployments.json", &deployments.to_string());
+    world.file("soa/new/marathon-prod.yaml", "main: {cmd: serve}\n");
+    let soa = world.path("soa").display().to_string();
+    let of_broken = format!(
+        "  caused by: {soa}/broken/marathon-prod.yaml:3:1: did not find expected node content\n\n\
+         hint: Run `paasta validate -s broken` in the soa-configs to check every file of the service.\n"
+    );
+    let of_odd = format!(
+        "error: could not read the settings of instance `odd.main`: {soa}/odd/marathon-prod.yaml:3:18: bounce_method\n  \
+         caused by: unknown bounce method `croosover`, expected one of: brutal, crossover, down, downthenup, \
+         upthendown\n\n\
+         hint: Run `paasta validate -s odd` in the soa-configs to check every file of the service.\n"
+    );
+    let of_new = "error: could not load instance `new.main`\n  caused by: `new.main` is not deployed: the service has no \
+                  deployments.json yet\n\n\
+                  hint: Mark a commit with `paasta mark-for-deployment -s new -l DEPLOY_GROUP -c COMMIT`, then run \
+                  `generate_deployments_for_service -s new`.\n";
+    let all = world.run("setup_marathon_job", &["--all"]);
+    let one_by_one = world.run("setup_marathon_job", &["broken.main", "odd.main", "new.main", "web.main"]);
+    for output in [&all, &one_by_one] {
+        assert_eq!(output.status.code(), Some(1));
+        assert!(String::from_utf8_lossy(&output.stdout).contains("web.main: crossover: "), "{output:?}");
+        let talk = talk(output);
+        assert!(talk.contains(&of_odd), "{talk}");
+        assert!(talk.contains(&of_broken), "{talk}");
+    }
+    assert!(talk(&all).contains("error: could not list the instances of `broken`\n"), "{}", talk(&all));
+    assert!(!talk(&all).contains("new.main"), "who is not deployed is nobody's trouble: {}", talk(&all));
+    let talk = talk(&one_by_one);
+    assert!(talk.contains("error: could not load instance `broken.main`\n"), "{talk}");
+    assert!(talk.contains(of_new), "{talk}");
+}

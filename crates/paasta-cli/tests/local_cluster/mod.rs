@@ -84,8 +84,13 @@ impl Playground {
 
     /// Marks `version` for deployment, as somebody at a shell would.
     pub(crate) fn deploy(&self, group: &str, version: &str) {
+        self.deploy_service("hello", group, version);
+    }
+
+    /// The same of another service than `hello`.
+    pub(crate) fn deploy_service(&self, service: &str, group: &str, version: &str) {
         let sha = self.commit(version);
-        let output = self.paasta(&["mark-for-deployment", "-s", "hello", "-l", group, "-c", &sha]);
+        let output = self.paasta(&["mark-for-deployment", "-s", service, "-l", group, "-c", &sha]);
         assert!(output.status.success(), "{}", text(&output));
     }
 

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use paasta_config::Soa;
-use paasta_tools::passes::Passes;
+use paasta_tools::passes::{Asked, Passes};
 use paasta_tools::{dry_run, passes, program};
 
 /// Brings every Marathon instance of this cluster to what is wanted, one step
@@ -44,10 +44,7 @@ async fn run(args: &Args) -> anyhow::Result<bool> {
     let soa = Soa::open(program::soa_root(args.soa_dir.as_deref(), &system)?).cached();
     let counts = passes::counts(None, &system)?;
     let (ids, failures) = dry_run::instances(&soa, &system.cluster()?)?;
-    for line in &failures {
-        let reason = line.error.as_ref().map(|error| error.message.as_str()).unwrap_or_default();
-        eprintln!("error: could not list the instances of `{}`\n  caused by: {reason}", line.service);
-    }
+    let all_are_listed = passes::tell_unlisted(&failures);
     let passes = Passes::from_system("deploy_marathon_services", soa, system, counts)?;
-    Ok(passes::run_and_tell(&passes, &ids, args.json).await && failures.is_empty())
+    Ok(passes::run_and_tell(&passes, &ids, Asked::ForAll, args.json).await && all_are_listed)
 }

@@ -52,7 +52,8 @@ fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let (services, unreadable) = soa.paasta_services(&system)?;
     let tally = Tally::default();
     for (service, error) in unreadable {
-        tally.failed(anyhow::Error::new(error).context(format!("could not read service `{service}`")));
+        let context = format!("could not read service `{service}`");
+        tally.failed(&service, anyhow::Error::new(error).context(context));
     }
     let limits = Limits { listing: Duration::from_secs(args.timeout), ..Limits::default() };
     let connect = |url: &str| refs_for_url(url, limits);
@@ -83,16 +84,16 @@ impl Tally {
                 for error in done.left_out {
                     let context =
                         format!("could not read one instance of service `{service}`; it is left out");
-                    self.failed(anyhow::Error::new(error).context(context));
+                    self.failed(service, anyhow::Error::new(error).context(context));
                 }
             }
-            Err(error) => self.failed(error.into()),
+            Err(error) => self.failed(service, error.into()),
         }
     }
 
-    fn failed(&self, error: anyhow::Error) {
+    fn failed(&self, service: &ServiceName, error: anyhow::Error) {
         self.failures.fetch_add(1, Ordering::Relaxed);
-        eprintln!("{}\n", program::paragraph(&error));
+        eprintln!("{}\n", program::advice(service, &error));
     }
 
     fn summary(&self) -> String {

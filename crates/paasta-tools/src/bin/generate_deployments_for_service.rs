@@ -35,7 +35,7 @@ fn main() -> ExitCode {
     match run(&args) {
         Ok(code) => code,
         Err(error) => {
-            eprintln!("{}", program::paragraph(&error));
+            eprintln!("{}", program::advice(&args.service, &error));
             ExitCode::FAILURE
         }
     }
@@ -58,7 +58,8 @@ fn run(args: &Args) -> anyhow::Result<ExitCode> {
     for error in done.left_out {
         eprintln!(
             "{}",
-            program::paragraph(
+            program::advice(
+                &args.service,
                 &anyhow::Error::new(error).context("could not read one instance; it is left out")
             )
         );

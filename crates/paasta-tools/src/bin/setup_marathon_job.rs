@@ -9,7 +9,7 @@ use clap::Parser;
 use paasta_config::Soa;
 use paasta_core::InstanceId;
 use paasta_marathon::MarathonRenderer;
-use paasta_tools::passes::Passes;
+use paasta_tools::passes::{Asked, Passes};
 use paasta_tools::{dry_run, passes, program};
 
 const EXIT_USAGE: u8 = 2;
@@ -65,19 +65,16 @@ async fn run(args: &Args) -> anyhow::Result<bool> {
     let soa = Soa::open(program::soa_root(args.soa_dir.as_deref(), &system)?).cached();
     let counts = passes::counts(args.autoscaled_counts.as_deref(), &system)?;
     let cluster = system.cluster()?;
-    let mut good = true;
+    let mut good;
     let ids = if args.instances.is_empty() {
         let (ids, failures) = dry_run::instances(&soa, &cluster)?;
-        for line in failures {
-            good = false;
-            if args.dry_run {
-                print_json(&line)?;
-            } else if let Some(error) = line.error {
-                eprintln!(
-                    "error: could not list the instances of `{}`\n  caused by: {}",
-                    line.service, error.message
-                );
+        good = failures.is_empty();
+        if args.dry_run {
+            for line in &failures {
+                print_json(line)?;
             }
+        } else {
+            passes::tell_unlisted(&failures);
         }
         ids
     } else {
@@ -87,7 +84,8 @@ async fn run(args: &Args) -> anyhow::Result<bool> {
     };
     if !args.dry_run {
         let passes = Passes::from_system("setup_marathon_job", soa, system, counts)?;
-        return Ok(passes::run_and_tell(&passes, &ids, args.json).await && good);
+        let asked = if args.all { Asked::ForAll } else { Asked::ByName };
+        return Ok(passes::run_and_tell(&passes, &ids, asked, args.json).await && good);
     }
     let renderer = MarathonRenderer::from_system(system.map())?;
     for id in &ids {
