@@ -48,7 +48,7 @@ impl Default for Settings {
             failure_backoff_seconds_max: 6000.0,
             startup_deadline_seconds: 604_800.0,
             big_bounce_deadline_seconds: 604_800.0,
-            lock_held_seconds: 60.0,
+            lock_held_seconds: 5.0,
             resync_seconds: 600.0,
             pass_gap_seconds: 0.2,
             pass_seconds_max: 600.0,

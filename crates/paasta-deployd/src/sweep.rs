@@ -9,6 +9,9 @@ use std::path::{Path, PathBuf};
 
 use paasta_core::ServiceName;
 
+/// The folder of what all services share.
+const SHARED: &str = "_shared";
+
 /// Where configuration stands.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SweepRoots {
@@ -95,8 +98,12 @@ fn difference(before: &Look, after: &Look) -> Swept {
         if old == new {
             continue;
         }
-        // A service that comes or goes brings or takes no namespace that others could have used before.
-        swept.everything |= matches!((old, new), (Some(old), Some(new)) if old.shared != new.shared);
+        // A service that comes or goes brings or takes no namespace that others could have used before; secrets that
+        // all share may be referred to before they are there.
+        swept.everything |= match (old, new) {
+            (Some(old), Some(new)) => old.shared != new.shared,
+            _ => name == SHARED,
+        };
         if let Ok(service) = ServiceName::new(name.clone()) {
             swept.services.insert(service);
         }
@@ -118,7 +125,7 @@ fn service_print(dir: &Path, name: &str) -> io::Result<Option<ServicePrint>> {
                 add(&path, &mut own)?;
             }
             "service.yaml" | "monitoring.yaml" | "deployments.json" => add(&path, &mut own)?,
-            "secrets" if name == "_shared" => add_all(&path, ".json", &mut shared)?,
+            "secrets" if name == SHARED => add_all(&path, ".json", &mut shared)?,
             "secrets" => add_all(&path, ".json", &mut own)?,
             "autotuned_defaults" => add_all(&path, ".yaml", &mut own)?,
             _ if file.starts_with("marathon-") => add(&path, &mut own)?,
@@ -233,7 +240,7 @@ mod tests {
         place.write("soa/one/monitoring.yaml", "{}");
         place.expect(&["one"], false);
         place.write("soa/_shared/secrets/key.json", "{}");
-        place.expect(&["_shared"], false);
+        place.expect(&["_shared"], true);
         place.write("soa/_shared/secrets/key.json", "{ }");
         place.expect(&["_shared"], true);
         place.write("etc/deep/cluster.json", "{}");

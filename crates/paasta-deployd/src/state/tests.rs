@@ -84,7 +84,7 @@ fn a_held_lock_queues_again_and_is_no_failure() {
     let (mut deployd, _) = machine(1, &["a.main"]);
     deployd.handle(at(0.0), finished("a.main", PassResult::LockHeld));
     let entry = deployd.snapshot(at(0.0)).queue.remove(0);
-    assert_eq!((entry.wait_until, entry.because, entry.failures), (at(60.0), Because::LockHeld, 0));
+    assert_eq!((entry.wait_until, entry.because, entry.failures), (at(5.0), Because::LockHeld, 0));
 }
 
 #[test]
