@@ -174,6 +174,7 @@ fn app(id: &str, instances: usize, tasks: Vec<Task>) -> App {
         checks: Some(CheckTiming { grace_seconds: 60.0, interval_seconds: 10.0 }),
         deploying: false,
         launch: None,
+        last_failure: None,
     }
 }
 

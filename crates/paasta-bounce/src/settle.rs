@@ -118,7 +118,7 @@ fn look_again(why: &Why, drained_seconds: f64, acted: bool) -> Option<f64> {
     let bouncing = why.counts.old_apps > 0 || why.counts.old_tasks() > 0 || !why.counts.new_app_exists;
     let seconds = |waiting: &WaitingOn| match waiting {
         WaitingOn::NewHappy { .. } => bouncing.then_some(PROGRESS_SECONDS),
-        WaitingOn::LaunchBackOff { seconds_left } => {
+        WaitingOn::LaunchBackOff { seconds_left, .. } => {
             bouncing.then_some(seconds_left.clamp(ACTED_SECONDS, LAUNCH_SECONDS_MAX))
         }
         WaitingOn::LaunchResources { .. } => bouncing.then_some(LAUNCH_SECONDS_MAX),

@@ -74,6 +74,9 @@ pub enum WaitingOn {
     LaunchBackOff {
         /// Seconds until the next start.
         seconds_left: f64,
+        /// What the last of them said.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        last_failure: Option<String>,
     },
     /// No machine has room.
     LaunchResources {
@@ -96,8 +99,9 @@ impl fmt::Display for WaitingOn {
             WaitingOn::EngineBusy(reason) => write!(f, "the engine is busy: {reason}"),
             WaitingOn::Engine(reason) => write!(f, "the engine: {reason}"),
             WaitingOn::Unknown(reason) => write!(f, "not known: {reason}"),
-            WaitingOn::LaunchBackOff { seconds_left } => {
-                write!(f, "tasks failed too often, next start in {seconds_left:.0} s")
+            WaitingOn::LaunchBackOff { seconds_left, last_failure } => {
+                write!(f, "tasks failed too often, next start in {seconds_left:.0} s")?;
+                last_failure.iter().try_for_each(|said| write!(f, "; the last failure: {said}"))
             }
             WaitingOn::LaunchResources { reason } => write!(f, "no machine has room: {reason}"),
         }
@@ -131,5 +135,10 @@ mod tests {
         assert_eq!(why.to_string(), "steady");
         why.waiting = vec![WaitingOn::NewHappy { have: 1, need: 3 }, WaitingOn::Draining(1)];
         assert_eq!(why.to_string(), "crossover: waiting for new tasks to be happy (1 of 3); 1 task to drain");
+        let last_failure = Some("Command exited with status 126".to_owned());
+        why.waiting = vec![WaitingOn::LaunchBackOff { seconds_left: 9.6, last_failure }];
+        let text = "crossover: waiting for tasks failed too often, next start in 10 s; the last failure: Command exited \
+                    with status 126";
+        assert_eq!(why.to_string(), text);
     }
 }

@@ -68,6 +68,7 @@ fn app(value: &Value, home: HomeId) -> App {
         checks: value["healthChecks"].as_array().and_then(|checks| checks.first()).map(timing),
         deploying: false,
         launch: None,
+        last_failure: None,
         home,
         id,
     }

@@ -260,6 +260,7 @@ fn app(version: &'static str, home: &'static str) -> impl Strategy<Value = App> 
                 checks: checked.then_some(CheckTiming { grace_seconds: 60.0, interval_seconds: 10.0 }),
                 deploying: false,
                 launch: None,
+                last_failure: None,
             }
         },
     )

@@ -51,6 +51,7 @@ fn a_method_of_another_crate_is_planned_with() {
         checks: None,
         deploying: false,
         launch: None,
+        last_failure: None,
     };
     let observed = Observed {
         sighting: Sighting {

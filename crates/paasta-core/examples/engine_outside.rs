@@ -53,6 +53,7 @@ impl Engine for Paper {
             checks: None,
             deploying: false,
             launch: None,
+            last_failure: None,
         };
         if let Ok(mut apps) = self.apps.lock() {
             apps.push(new);

@@ -70,6 +70,8 @@ pub struct App {
     pub deploying: bool,
     /// What launching waits for, if the engine says so.
     pub launch: Option<LaunchWait>,
+    /// What the last task that failed said, in the engine's words.
+    pub last_failure: Option<String>,
 }
 
 /// The timing of a health check that decisions need.
@@ -159,6 +161,7 @@ mod tests {
             checks: None,
             deploying: false,
             launch: None,
+            last_failure: None,
         }
     }
 

@@ -123,7 +123,10 @@ fn lacks_tasks(app: &App) -> bool {
 impl Engine for MarathonEngine {
     async fn observe(&self, instance: &InstanceId, homes: &Homes) -> Sighting {
         // Marathon's filter finds the text anywhere in an id, so its answer is filtered again.
-        let path = format!("/v2/apps?id=/{}&embed=app.tasks", escaped(&instance.short_id()));
+        let path = format!(
+            "/v2/apps?id=/{}&embed=app.tasks&embed=app.lastTaskFailure",
+            escaped(&instance.short_id())
+        );
         let home = |id: &HomeId| {
             let (id, path) = (id.clone(), &path);
             async move {
@@ -143,7 +146,7 @@ impl Engine for MarathonEngine {
         let home = |id: &HomeId| {
             let id = id.clone();
             async move {
-                let mut reading = self.list(&id, "/v2/apps?embed=app.tasks").await;
+                let mut reading = self.list(&id, "/v2/apps?embed=app.tasks&embed=app.lastTaskFailure").await;
                 self.add_waits(&id, &mut reading).await;
                 (id, reading)
             }

@@ -19,6 +19,12 @@ pub(crate) struct WireApp {
     tasks: Option<Vec<WireTask>>,
     health_checks: Option<Vec<WireCheck>>,
     deployments: Option<Vec<serde::de::IgnoredAny>>,
+    last_task_failure: Option<WireFailure>,
+}
+
+#[derive(Debug, Deserialize)]
+struct WireFailure {
+    message: Option<String>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -71,6 +77,10 @@ impl WireApp {
             }),
             deploying: self.deployments.is_some_and(|deployments| !deployments.is_empty()),
             launch: None,
+            last_failure: self
+                .last_task_failure
+                .and_then(|failure| failure.message)
+                .filter(|text| !text.is_empty()),
             id,
         }
     }
@@ -197,6 +207,15 @@ mod tests {
     fn app(json: &str) -> App {
         let app: WireApp = serde_json::from_str(json).unwrap();
         app.into_app(&HomeId::new("h"))
+    }
+
+    #[test]
+    fn the_last_failure_is_kept_if_it_says_anything() {
+        let said = |json: &str| app(json).last_failure;
+        assert_eq!(said(r#"{"id": "/s.i.g.c"}"#), None);
+        assert_eq!(said(r#"{"id": "/s.i.g.c", "lastTaskFailure": {"message": ""}}"#), None);
+        let failed = r#"{"id": "/s.i.g.c", "lastTaskFailure": {"message": "exit 1", "host": "h"}}"#;
+        assert_eq!(said(failed).as_deref(), Some("exit 1"));
     }
 
     #[test]

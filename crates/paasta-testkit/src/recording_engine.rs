@@ -94,6 +94,7 @@ pub(crate) fn new_app(id: &AppId, home: &HomeId, instances: usize) -> App {
         checks: Some(CheckTiming { grace_seconds: 3600.0, interval_seconds: 10.0 }),
         deploying: false,
         launch: None,
+        last_failure: None,
     }
 }
 

@@ -125,6 +125,7 @@ impl Sim {
             checks: Some(CheckTiming { grace_seconds: 3600.0, interval_seconds: 10.0 }),
             deploying: false,
             launch: None,
+            last_failure: None,
             id,
         });
     }
