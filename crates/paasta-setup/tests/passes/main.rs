@@ -1,5 +1,6 @@
 //! Whole passes over simulated engines: worked examples, refusals, and what holds whatever goes wrong.
 
+mod drain_calls;
 mod invariants;
 mod refusals;
 mod sim;
