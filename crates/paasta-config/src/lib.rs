@@ -39,4 +39,6 @@ pub use system::{
 };
 pub use validate::{Finding, KnownNames, Severity};
 pub use wanted::{DeploymentRecord, DesiredState, RenderError, Renderer, Wanted};
-pub use yaml::{Parsed, Warning, YamlError, YamlProblem, parse as parse_yaml};
+pub use yaml::{
+    Parsed, Warning, WriteYamlError, YamlError, YamlProblem, parse as parse_yaml, write as write_yaml,
+};

@@ -16,6 +16,9 @@ mod date;
 mod ending;
 mod int;
 mod scalar;
+mod write;
+
+pub use write::{WriteYamlError, write};
 
 /// The largest YAML file that is parsed.
 pub(crate) const FILE_BYTES_MAX: usize = 4 * 1024 * 1024;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use paasta_config::{parse_json, parse_yaml};
+use paasta_config::{parse_json, parse_yaml, write_yaml};
 use proptest::prelude::*;
 
 /// The text of a JSON document.
@@ -42,5 +42,25 @@ proptest! {
         let refused = parse_yaml(text.as_bytes(), "f").err().map(|e| e.to_string()).unwrap_or_default();
         prop_assert!(!refused.contains("cannot be scanned"), "{}", refused);
         let _ = parse_json(text.as_bytes(), "f");
+    }
+
+    #[test]
+    fn what_we_write_reads_the_same(text in document()) {
+        let document: serde_json::Value = serde_json::from_str(&text).expect("JSON");
+        let meant = parse_json(document.to_string().as_bytes(), "f").expect("JSON");
+        let written = write_yaml(&document).expect("plain data");
+        let read = parse_yaml(written.as_bytes(), "f").map(|parsed| parsed.root).map_err(|e| e.to_string());
+        prop_assert_eq!(Ok(meant), read, "{}", written);
+    }
+}
+
+/// Each is text to YAML 1.2, and something else to PyYAML.
+#[test]
+fn text_that_pyyaml_takes_for_something_else_stays_text() {
+    for text in ["yes", "off", "1:30", "0o7", "017", "1_000", "2020-01-01", "=", "<<", "~", ".5", "1e3", ""] {
+        let document = serde_json::json!({ "a": [text, 1, 1.0], text: "x" });
+        let written = write_yaml(&document).expect("plain data");
+        let read = parse_yaml(written.as_bytes(), "f").expect("YAML").root;
+        assert_eq!(read, parse_json(document.to_string().as_bytes(), "f").expect("JSON"), "{written}");
     }
 }

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context as _, bail, ensure};
+use serde_json::{Map, Value, json};
 
 use crate::report::HintExt as _;
 
@@ -112,28 +113,39 @@ fn git(dir: &Path, arguments: &[&str]) -> anyhow::Result<String> {
 
 fn write_soa(folder: &Path, remote: &Path) -> anyhow::Result<()> {
     fs::create_dir_all(folder).context("could not make the service's soa-configs")?;
-    let remote = remote.display();
-    let service = format!("description: Says hello over HTTP.\ngit_url: {remote}\n");
-    let pipeline: String = ["jobs", "web"].iter().map(|group| format!("  - step: {group}\n")).collect();
+    let pipeline: Vec<Value> = ["jobs", "web"].map(|group| json!({ "step": group })).into();
+    let instances: Map<String, Value> =
+        INSTANCES.iter().map(|instance| (instance.name.to_owned(), settings(instance))).collect();
     let files = [
-        ("service.yaml", service),
-        ("deploy.yaml", format!("pipeline:\n{pipeline}")),
-        ("monitoring.yaml", "team: demo\n".to_owned()),
-        ("marathon-local.yaml", INSTANCES.iter().map(instance_yaml).collect()),
+        ("service.yaml", json!({ "description": "Says hello over HTTP.", "git_url": remote })),
+        ("deploy.yaml", json!({ "pipeline": pipeline })),
+        ("monitoring.yaml", json!({ "team": "demo" })),
+        ("marathon-local.yaml", Value::Object(instances)),
     ];
-    for (name, text) in files {
-        fs::write(folder.join(name), text).with_context(|| format!("could not write `{name}`"))?;
+    for (name, document) in files {
+        let written = paasta_config::write_yaml(&document).map_err(anyhow::Error::from);
+        written
+            .and_then(|text| Ok(fs::write(folder.join(name), text)?))
+            .with_context(|| format!("could not write `{name}`"))?;
     }
     ensure!(folder.join("service.yaml").is_file(), "the service's soa-configs vanished");
     Ok(())
 }
 
-fn instance_yaml(instance: &Instance) -> String {
-    let Instance { name, method, count, group } = instance;
-    format!(
-        "{name}:\n  cmd: ./serve\n  instances: {count}\n  deploy_group: {group}\n  bounce_method: {method}\n  \
-         drain_method: hacheck\n  drain_method_params: {{delay: {DRAIN_SECONDS}}}\n  healthcheck_mode: http\n  \
-         healthcheck_interval_seconds: 1\n  healthcheck_timeout_seconds: 1\n  \
-         healthcheck_grace_period_seconds: 30\n  net: host\n  cpus: 0.1\n  mem: 64\n"
-    )
+fn settings(instance: &Instance) -> Value {
+    json!({
+        "cmd": "./serve",
+        "instances": instance.count,
+        "deploy_group": instance.group,
+        "bounce_method": instance.method,
+        "drain_method": "hacheck",
+        "drain_method_params": { "delay": DRAIN_SECONDS },
+        "healthcheck_mode": "http",
+        "healthcheck_interval_seconds": 1,
+        "healthcheck_timeout_seconds": 1,
+        "healthcheck_grace_period_seconds": 30,
+        "net": "host",
+        "cpus": 0.1,
+        "mem": 64,
+    })
 }
