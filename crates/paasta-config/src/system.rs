@@ -1,5 +1,6 @@
 //! The system configuration: what one host knows of its cluster (config.md §3).
 
+use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -29,7 +30,7 @@ pub const SYSTEM_CONFIG_DIR_VARIABLE: &str = "PAASTA_SYSTEM_CONFIG_DIR";
 /// assert!(system.docker_registry().unwrap_err().to_string().contains("`docker_registry`"));
 /// # Ok::<(), paasta_config::SystemError>(())
 /// ```
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct SystemConfig {
     map: Arc<Map>,
     directory: Arc<str>,
@@ -96,6 +97,14 @@ impl SystemError {
             Self::Source(_) => "OSError",
             Self::NotAMap { .. } | Self::Setting(_) | Self::Name(_) => "InvalidSystemConfig",
         }
+    }
+}
+
+/// Keys alone: among the values are passwords.
+impl fmt::Debug for SystemConfig {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let keys: Vec<&Node> = self.map.iter().map(|(key, _)| key).collect();
+        f.debug_struct("SystemConfig").field("directory", &self.directory).field("keys", &keys).finish()
     }
 }
 

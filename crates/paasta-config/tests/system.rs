@@ -30,6 +30,13 @@ fn refused(files: &[(&str, &str)], class: &str, message: &str) {
 }
 
 #[test]
+fn debug_texts_hold_no_values() {
+    let text = r#"{"marathon_servers": [{"url": ["http://u:p4ss@h"], "user": "u", "password": "p4ss"}]}"#;
+    let shown = format!("{:?}", SystemConfig::from_json(text).unwrap());
+    assert!(shown.contains("marathon_servers") && !shown.contains("p4ss"), "{shown}");
+}
+
+#[test]
 fn all_json_files_below_are_joined() {
     let directory = directory(&[
         ("a.json", r#"{"x": {"y": 1}, "cluster": "c"}"#),

@@ -1,6 +1,7 @@
 //! A remote through the `git` command: http(s) and ssh, with the user's own configuration and agents.
 
 use std::ffi::{OsStr, OsString};
+use std::fmt;
 use std::io::IsTerminal;
 use std::path::Path;
 use std::process::Command;
@@ -14,13 +15,20 @@ use crate::remote::without_password;
 use crate::{Limits, Refs, RefsError, RemoteRef, WriteMode, Written};
 
 /// The refs of a remote, by way of the `git` command. It asks for no password unless a person is there.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct GitCommandRefs {
     /// With a password, if it has one.
     remote: String,
     url: String,
     limits: Limits,
     environment: Vec<(OsString, OsString)>,
+}
+
+/// Without the remote, which may hold a password, and the variables, which may too.
+impl fmt::Debug for GitCommandRefs {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("GitCommandRefs").field("url", &self.url).field("limits", &self.limits).finish()
+    }
 }
 
 impl GitCommandRefs {
@@ -42,7 +50,10 @@ impl GitCommandRefs {
     }
 
     fn run(&self, command: Command, limit: Duration) -> Result<Output, RefsError> {
-        run(command, limit, &self.url)
+        let mut output = run(command, limit, &self.url)?;
+        // Some versions of git repeat a URL as it was given.
+        output.stderr = output.stderr.replace(&self.remote, &self.url);
+        Ok(output)
     }
 
     /// Gets the commit, without its files where the server can leave them out, into the empty repository `into`.
@@ -220,5 +231,15 @@ mod tests {
         assert_eq!(listed[1].commit().as_str(), a);
         assert_eq!(listed[1].sha.as_str(), b);
         assert!(parse_listing(b"nonsense").is_err());
+    }
+
+    #[test]
+    fn passwords_and_tokens_do_not_print() {
+        for url in ["http://me:p4ss@127.0.0.1:1/shop", "http://p4ss@127.0.0.1:1/shop"] {
+            let refs = GitCommandRefs::new(url, Limits::default()).with_env("GIT_TOKEN", "p4ss");
+            let error = refs.list().unwrap_err();
+            let shown = format!("{refs:?} {} {error} {error:?}", refs.url());
+            assert!(shown.contains("127.0.0.1:1/shop") && !shown.contains("p4ss"), "{shown}");
+        }
     }
 }

@@ -43,7 +43,7 @@ pub use grammar::{
 };
 pub use local::Git2Refs;
 pub use refs::{CommitError, Limits, Refs, RefsError, RemoteRef, WriteMode, Written, expand_commit};
-pub use remote::{RemoteForm, refs_for_url};
+pub use remote::{RemoteForm, refs_for_url, without_password};
 pub use service::{
     Branches, Connect, GenerateError, Generated, control_branches, generate_for_service,
     generate_for_services, git_url,

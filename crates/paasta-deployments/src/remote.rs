@@ -64,16 +64,25 @@ pub fn refs_for_url(url: &str, limits: Limits) -> Result<Arc<dyn Refs>, RefsErro
     })
 }
 
-/// The URL as it may be shown: a password in it is left out.
-pub(crate) fn without_password(url: &str) -> String {
+/// The URL as it may be shown: a password or token in it is left out.
+///
+/// ```
+/// let shown = paasta_deployments::without_password("https://me:pass@example.com/svc");
+/// assert_eq!(shown, "https://me:…@example.com/svc");
+/// ```
+pub fn without_password(url: &str) -> String {
     let Some((scheme, rest)) = url.split_once("://") else { return url.to_owned() };
     let end = rest.find('/').unwrap_or(rest.len());
     let (authority, path) = rest.split_at(end);
     match authority.rsplit_once('@') {
         Some((login, host)) => {
-            let user = login.split(':').next().unwrap_or_default();
-            let hidden = if login.contains(':') { ":…" } else { "" };
-            format!("{scheme}://{user}{hidden}@{host}{path}")
+            let shown = match login.split_once(':') {
+                Some((user, _)) => format!("{user}:…"),
+                // Over http(s) a name alone is a token.
+                None if scheme.starts_with("http") => "…".to_owned(),
+                None => login.to_owned(),
+            };
+            format!("{scheme}://{shown}@{host}{path}")
         }
         None => url.to_owned(),
     }
@@ -149,7 +158,8 @@ mod tests {
     #[test]
     fn passwords_are_not_shown() {
         assert_eq!(without_password("https://u:secret@h/x@y"), "https://u:…@h/x@y");
-        assert_eq!(without_password("https://u@h/x"), "https://u@h/x");
+        assert_eq!(without_password("https://token@h/x"), "https://…@h/x");
+        assert_eq!(without_password("ssh://git@h/x"), "ssh://git@h/x");
         assert_eq!(without_password("git@h:x"), "git@h:x");
     }
 }

@@ -7,7 +7,7 @@ use paasta_config::{Map, Node};
 use paasta_core::HomeId;
 
 /// One Marathon: interchangeable nodes of it, and who we are to them.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Server {
     /// Base URLs, tried in this order; none ends in a slash.
     pub urls: Vec<String>,
@@ -15,6 +15,13 @@ pub struct Server {
     pub user: String,
     /// Our password; empty for none.
     pub password: Password,
+}
+
+impl fmt::Debug for Server {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let urls: Vec<String> = self.urls.iter().map(|url| without_credentials(url)).collect();
+        f.debug_struct("Server").field("urls", &urls).field("user", &self.user).finish_non_exhaustive()
+    }
 }
 
 /// A password. Debug texts hide it.
@@ -203,7 +210,7 @@ mod tests {
 
     #[test]
     fn passwords_do_not_print() {
-        assert!(!format!("{:?}", server(&["http://a"])).contains("p4ss"));
+        assert!(!format!("{:?}", server(&["http://a", "http://u:p4ss@b"])).contains("p4ss"));
         assert_eq!(without_credentials("https://u:p@h:1/x"), "https://h:1/x");
         assert_eq!(without_credentials("http://h/a@b"), "http://h/a@b");
     }

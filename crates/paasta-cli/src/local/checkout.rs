@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use paasta_core::{GitSha, ServiceName};
+use paasta_deployments::without_password;
 use tokio::process::Command;
 
 /// One `git` command may take this long.
@@ -113,8 +114,8 @@ impl Checkouts {
         fetch(unfinished.path(), &url, sha).await.map_err(|reason| CheckoutError::NotFetched {
             service: service.clone(),
             sha: sha.clone(),
-            url,
-            reason,
+            reason: reason.replace(&url, &without_password(&url)),
+            url: without_password(&url),
         })?;
         std::fs::remove_dir_all(unfinished.path().join(".git")).map_err(not_written)?;
         std::fs::rename(unfinished.keep(), path).map_err(not_written)
@@ -230,6 +231,17 @@ mod tests {
             "could not find the git remote of service `other`: it has no `git_url`"
         );
         assert_eq!(std::fs::read_dir(root.path().join("checkouts/shop")).unwrap().count(), 0);
+    }
+
+    /// The error ends up in the task's message, which everybody may read.
+    #[tokio::test]
+    async fn a_password_in_a_remotes_url_does_not_print() {
+        let root = tempfile::tempdir().unwrap();
+        let remote_of = |_: &ServiceName| Ok("http://me:p4ss@127.0.0.1:1/shop".to_owned());
+        let checkouts = Checkouts::new(root.path().join("checkouts"), Box::new(remote_of));
+        let error = checkouts.resolve(&format!("services-shop:paasta-{}", "0".repeat(40))).await.unwrap_err();
+        assert!(error.to_string().contains("127.0.0.1:1/shop"), "{error}");
+        assert!(!format!("{error} {error:?}").contains("p4ss"), "{error:?}");
     }
 
     #[test]
