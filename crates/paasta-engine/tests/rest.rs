@@ -77,7 +77,8 @@ async fn what_is_wrong_is_said_in_marathons_way() {
     for (body, kind, status, message) in [
         ("{", "application/json", 400, "Invalid JSON"),
         ("[]", "application/json", 400, "Invalid JSON"),
-        ("{}", "application/json", 422, "Invalid JSON"),
+        ("{}", "application/json", 400, "Invalid JSON"),
+        (r#"{"id": "a", "instances": "two"}"#, "application/json", 400, "Invalid JSON"),
         (r#"{"id": "Upper", "cmd": "x"}"#, "application/json; charset=utf-8", 422, "Object is not valid"),
         (r#"{"id": "a", "cmd": "x"}"#, "text/plain", 415, "The content type must be application/json"),
     ] {

@@ -96,9 +96,12 @@ pub(crate) fn refusal(refusal: &Refusal) -> Response<Body> {
             let holders: Vec<Value> = deployments.iter().map(|id| json!({ "id": id })).collect();
             json_answer(StatusCode::CONFLICT, &json!({"message": text, "deployments": holders}))
         }
-        Refusal::Invalid(DefinitionError::Type(problems) | DefinitionError::Value(problems)) => {
-            let body = json!({"message": text, "details": problems});
-            json_answer(StatusCode::UNPROCESSABLE_ENTITY, &body)
+        Refusal::Invalid(error) => {
+            let (status, problems) = match error {
+                DefinitionError::Type(problems) => (StatusCode::BAD_REQUEST, problems),
+                DefinitionError::Value(problems) => (StatusCode::UNPROCESSABLE_ENTITY, problems),
+            };
+            json_answer(status, &json!({"message": text, "details": problems}))
         }
         Refusal::Full(_) => message(StatusCode::SERVICE_UNAVAILABLE, &text),
     }
