@@ -1,8 +1,10 @@
 //! `kill -9` of `paasta local up` at ten moments of a bounce, each read from the engine's journal: after a restart the
-//! bounce ends, with no orphan process, no lost deployment and no duplicate app.
+//! bounce ends, with no orphan process, no lost deployment and no duplicate app, and as many tasks served all along.
 
+mod history;
 mod local_cluster;
 
+use history::moments;
 use local_cluster::{Playground, text};
 use paasta_engine::JournalEntry;
 
@@ -60,6 +62,7 @@ fn survives(moments: &[Moment], ports: &str) {
         ground.wait_for(&format!("the bounce to end after {moment:?}"), || all_run(&ground, version));
         nothing_is_left_over(&ground, version);
     }
+    as_many_served_all_along(&ground);
     drop(cluster);
     let down = ground.paasta(&["local", "down", "--no-drain"]);
     assert!(down.status.success(), "{}", text(&down));
@@ -72,6 +75,19 @@ fn instance((name, method, count): (&str, &str, usize)) -> String {
          drain_method: hacheck\n  drain_method_params: {{delay: 0.3, expiration: 600}}\n  healthcheck_mode: http\n  \
          healthcheck_interval_seconds: 1\n  healthcheck_timeout_seconds: 1\n  net: host\n  cpus: 0.1\n  mem: 64\n"
     )
+}
+
+/// Both methods promise it, and no kill of ours is an excuse: tasks outlive the engine.
+#[track_caller]
+fn as_many_served_all_along(ground: &Playground) {
+    let (journal, drains) = (ground.journal(), ground.drains());
+    for (name, _, count) in INSTANCES {
+        let moments = moments(&journal, &drains, &format!("/hello.{name}."));
+        let mut since_all_serve = moments.iter().skip_while(|moment| moment.serving() < count).peekable();
+        assert!(since_all_serve.peek().is_some(), "{name} served");
+        let fewer = since_all_serve.find(|moment| moment.serving() < count);
+        assert_eq!(fewer, None, "{name}: {moments:#?}");
+    }
 }
 
 fn tells(entry: &JournalEntry, kind: &str) -> bool {

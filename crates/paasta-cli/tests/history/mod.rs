@@ -1,5 +1,7 @@
 //! From the engine's journal and hacheck's spool to how many tasks served at each moment.
 
+#![allow(dead_code, reason = "each test program uses its part")]
+
 use std::collections::BTreeMap;
 
 use paasta_engine::JournalEntry;
