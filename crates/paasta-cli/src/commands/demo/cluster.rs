@@ -77,21 +77,7 @@ impl Cluster {
 
     /// Runs `paasta` as somebody at a shell would, and gives back what it prints.
     pub(super) async fn paasta(&self, arguments: &[&str]) -> anyhow::Result<String> {
-        let output = command(&self.program, &self.home)
-            .args(arguments)
-            .stdin(Stdio::null())
-            .output()
-            .await
-            .with_context(|| format!("could not start `paasta {}`", arguments.join(" ")))?;
-        if !output.status.success() {
-            bail!("paasta {}: {}", arguments.join(" "), String::from_utf8_lossy(&output.stderr).trim());
-        }
-        Ok(String::from_utf8_lossy(&output.stdout).into_owned())
-    }
-
-    /// Drains and stops everything, and removes the state.
-    pub(super) async fn down(&self) -> anyhow::Result<()> {
-        self.paasta(&["local", "down", "--purge"]).await.context("could not take the cluster down").map(drop)
+        paasta(&self.program, &self.home, arguments).await
     }
 
     /// How the instance `name` stands, as a load balancer would see it.
@@ -127,8 +113,31 @@ impl Cluster {
     }
 }
 
+/// Stops everything, whether or not the cluster still runs or ever came up, and removes its state.
+pub(super) async fn down(program: &Path, stage: &Stage, drain: bool) -> anyhow::Result<()> {
+    let state = stage.state().display().to_string();
+    let mut arguments = vec!["local", "down", "--purge", "--state-dir", &state];
+    arguments.extend((!drain).then_some("--no-drain"));
+    paasta(program, &stage.home(), &arguments).await.context("could not take the cluster down").map(drop)
+}
+
+async fn paasta(program: &Path, home: &Path, arguments: &[&str]) -> anyhow::Result<String> {
+    let output = command(program, home)
+        .args(arguments)
+        .stdin(Stdio::null())
+        .output()
+        .await
+        .with_context(|| format!("could not start `paasta {}`", arguments.join(" ")))?;
+    if !output.status.success() {
+        bail!("paasta {}: {}", arguments.join(" "), String::from_utf8_lossy(&output.stderr).trim());
+    }
+    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+}
+
 fn command(program: &Path, home: &Path) -> Command {
     let mut command = Command::new(program);
+    // Ctrl-C is ours to hear: whoever hears it first would leave the others' work undone.
+    command.process_group(0);
     // The demo's cluster is found by its own home, whatever this user has configured.
     command.env("HOME", home).env_remove("PAASTA_SYSTEM_CONFIG_DIR").env_remove("XDG_STATE_HOME");
     command
