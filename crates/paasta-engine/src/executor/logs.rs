@@ -33,10 +33,20 @@ pub(super) fn rotate(path: &Path, bytes_max: u64, kept: usize) -> io::Result<boo
         }
     }
     if kept > 0 {
-        fs::copy(path, numbered(path, 1))?;
+        copy_end(path, &numbered(path, 1), bytes_max)?;
     }
     OpenOptions::new().write(true).open(path)?.set_len(0)?;
     Ok(true)
+}
+
+/// Copies no more than the last `bytes_max`: a task that floods its log between two looks must not fill the disk
+/// with what is kept of it.
+fn copy_end(from: &Path, to: &Path, bytes_max: u64) -> io::Result<()> {
+    let mut from = File::open(from)?;
+    let start = from.metadata()?.len().saturating_sub(bytes_max);
+    from.seek(SeekFrom::Start(start))?;
+    io::copy(&mut from.take(bytes_max), &mut File::create(to)?)?;
+    Ok(())
 }
 
 /// The last `lines` lines, going back into the newest rotated log if need be. `None` if there is no log.
@@ -94,5 +104,15 @@ mod tests {
         writer.write_all(b"four\n").expect("writes");
         assert!(rotate(&path, 4, 2).expect("rotates"));
         assert!(numbered(&path, 2).exists());
+    }
+
+    #[test]
+    fn a_flood_is_cut_when_it_is_kept() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let path = dir.path().join("stdout");
+        fs::write(&path, "x".repeat(1000)).expect("writes");
+        assert!(rotate(&path, 10, 2).expect("rotates"));
+        assert_eq!(fs::metadata(numbered(&path, 1)).expect("is there").len(), 10);
+        assert_eq!(fs::metadata(&path).expect("is there").len(), 0);
     }
 }
