@@ -1,6 +1,6 @@
 //! `paasta validate`: what is wrong with services' files, all of it at once (cli.md §1.3).
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::Context as _;
@@ -25,7 +25,7 @@ pub(crate) struct Args {
     /// Every service
     #[arg(long, conflicts_with = "services")]
     all: bool,
-    /// Directory of soa-configs; else the working directory
+    /// Directory of soa-configs; else the working directory, or that of the system configuration
     #[arg(
         short = 'y',
         long = "yelpsoa-config-root",
@@ -53,7 +53,7 @@ impl Checked {
 
 pub(crate) fn run(args: &Args, cx: &mut Context) -> anyhow::Result<ExitCode> {
     let system = SystemConfig::load_optional(cx.system_config_dir())?;
-    let (root, services) = what_to_check(args, cx)?;
+    let (root, services) = what_to_check(args, &system, cx)?;
     let soa = Soa::open(&root).cached();
     let bounce_methods: Vec<&str> = paasta_bounce::METHODS.iter().map(|method| method.name()).collect();
     let drain_methods: Vec<&str> = paasta_drain::METHODS.iter().map(|method| method.name).collect();
@@ -71,7 +71,11 @@ pub(crate) fn run(args: &Args, cx: &mut Context) -> anyhow::Result<ExitCode> {
 }
 
 /// The root, and the services below it.
-fn what_to_check(args: &Args, cx: &Context) -> anyhow::Result<(PathBuf, Vec<ServiceName>)> {
+fn what_to_check(
+    args: &Args,
+    system: &SystemConfig,
+    cx: &Context,
+) -> anyhow::Result<(PathBuf, Vec<ServiceName>)> {
     let cwd = &cx.environment.cwd;
     let named: Vec<ServiceName> = args
         .services
@@ -81,15 +85,30 @@ fn what_to_check(args: &Args, cx: &Context) -> anyhow::Result<(PathBuf, Vec<Serv
     let root = args.soa_dir.as_ref().map(|dir| cwd.join(dir));
     match (root, args.all, named.is_empty()) {
         (root, true, _) => {
-            let root = root.unwrap_or_else(|| cwd.clone());
+            let here = || all(cwd).is_ok_and(|found| found.iter().any(|one| is_service(cwd, one)));
+            let root = root.unwrap_or_else(|| if here() { cwd.clone() } else { usual_root(system, cwd) });
             let services = all(&root)?;
             Ok((root, services))
         }
-        (root, false, false) => Ok((root.unwrap_or_else(|| cwd.clone()), named)),
+        (root, false, false) => {
+            let here = || named.iter().any(|one| is_service(cwd, one));
+            let root = root.unwrap_or_else(|| if here() { cwd.clone() } else { usual_root(system, cwd) });
+            Ok((root, named))
+        }
         (None, false, true) => guess(cx),
         (Some(_), false, true) => Err(UsageError("it is not said which service to check".to_owned()))
             .hint("Name one with -s SERVICE, or all with --all."),
     }
+}
+
+/// Where soa-configs are if not here; here, if they are not there either.
+fn usual_root(system: &SystemConfig, cwd: &Path) -> PathBuf {
+    system.soa_dir().ok().filter(|dir| dir.is_dir()).unwrap_or_else(|| cwd.to_owned())
+}
+
+fn is_service(root: &Path, service: &ServiceName) -> bool {
+    let entries = std::fs::read_dir(root.join(service.as_str())).into_iter().flatten().flatten();
+    entries.map(|entry| entry.path()).any(|path| path.extension().is_some_and(|end| end == "yaml"))
 }
 
 /// The service whose directory this is.
@@ -103,7 +122,7 @@ fn guess(cx: &Context) -> anyhow::Result<(PathBuf, Vec<ServiceName>)> {
         .hint("Name one with -s SERVICE, or all with --all.")
 }
 
-fn all(root: &std::path::Path) -> anyhow::Result<Vec<ServiceName>> {
+fn all(root: &Path) -> anyhow::Result<Vec<ServiceName>> {
     let unreadable = || format!("could not read soa-configs at `{}`", root.display());
     let entries = std::fs::read_dir(root).with_context(unreadable)?;
     let mut services = Vec::new();
