@@ -96,14 +96,14 @@ impl fmt::Display for WaitingOn {
             WaitingOn::AtRisk(n) => write!(f, "{} on leaving hosts to be replaced", tasks(*n)),
             WaitingOn::Created => f.write_str("the new version to appear"),
             WaitingOn::Undrain(n) => write!(f, "{} to take traffic again", tasks(*n)),
-            WaitingOn::EngineBusy(reason) => write!(f, "the engine is busy: {reason}"),
+            WaitingOn::EngineBusy(reason) => write!(f, "the engine, which is busy: {reason}"),
             WaitingOn::Engine(reason) => write!(f, "the engine: {reason}"),
-            WaitingOn::Unknown(reason) => write!(f, "not known: {reason}"),
+            WaitingOn::Unknown(reason) => write!(f, "what could not be read: {reason}"),
             WaitingOn::LaunchBackOff { seconds_left, last_failure } => {
-                write!(f, "tasks failed too often, next start in {seconds_left:.0} s")?;
+                write!(f, "the next start in {seconds_left:.0} s, as tasks failed too often")?;
                 last_failure.iter().try_for_each(|said| write!(f, "; the last failure: {said}"))
             }
-            WaitingOn::LaunchResources { reason } => write!(f, "no machine has room: {reason}"),
+            WaitingOn::LaunchResources { reason } => write!(f, "a machine with room: {reason}"),
         }
     }
 }

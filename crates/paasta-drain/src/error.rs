@@ -68,7 +68,7 @@ pub enum DrainError {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum DrainConfigError {
     /// No such method.
-    #[error("{}drain_method: unknown drain method {value}, expected one of: {expected}", at(.position))]
+    #[error("{}drain_method: unknown drain method `{value}`, expected one of: {expected}", at(.position))]
     UnknownMethod {
         /// Where the name was written, if it was.
         position: Option<Position>,

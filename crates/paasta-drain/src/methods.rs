@@ -61,7 +61,7 @@ pub fn build(
     let found = METHODS.iter().find(|known| method.as_str() == Some(known.name));
     let found = found.ok_or_else(|| DrainConfigError::UnknownMethod {
         position: method.position.clone(),
-        value: format!("{method:?}"),
+        value: method.as_str().map_or_else(|| format!("{method:?}"), str::to_owned),
         expected: METHODS.iter().map(|known| known.name).collect::<Vec<_>>().join(", "),
     })?;
     (found.build)(params, place, tools)

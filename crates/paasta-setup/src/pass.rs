@@ -201,7 +201,7 @@ fn report(
     why: Why,
     look_again_seconds: Option<f64>,
 ) -> PassReport {
-    let unknown = observed.sighting.unknown().map(|what| format!("could not read {what}"));
+    let unknown = observed.sighting.unknown().map(|what| format!("could not see what runs: {what}"));
     let failed = actions
         .iter()
         .filter(|taken| !taken.outcome.is_done())

@@ -13,7 +13,7 @@ use tracing_subscriber::EnvFilter;
 
 use crate::local::{self, DownOptions, Downed, Layout, LocalError, Options, Ports};
 use crate::options::{Format, SoaDir};
-use crate::report::HintExt as _;
+use crate::report::{HintExt as _, UsageError};
 use crate::{Context, EXIT_FAILED, Interrupted};
 
 /// Run a whole cluster on this machine: engine, hacheck, API and deployd in one process
@@ -263,7 +263,11 @@ fn task_environment(cx: &Context) -> Vec<(String, String)> {
 }
 
 fn log_to_stderr(level: &str) -> anyhow::Result<()> {
-    let filter = EnvFilter::try_new(level).with_context(|| format!("`{level}` is no log level"))?;
+    let filter = EnvFilter::try_new(level).map_err(|error| {
+        UsageError(format!(
+            "`{level}` is no log level, expected error, warn, info, debug or a filter: {error}"
+        ))
+    })?;
     // Somebody who embeds the command may have set it up already.
     let _ = tracing_subscriber::fmt()
         .with_env_filter(filter)

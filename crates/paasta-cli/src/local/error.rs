@@ -77,6 +77,9 @@ impl LocalError {
             LocalError::SoaDir { .. } => {
                 Some("Name the directory that has one folder per service with --soa-dir.".to_owned())
             }
+            LocalError::Port { source, .. } if source.kind() == io::ErrorKind::AddrNotAvailable => {
+                Some("Name an address of this machine with --listen.".to_owned())
+            }
             LocalError::Port { option, .. } => {
                 Some(format!("Choose another port with {option}, or take any free ones with --ports-any."))
             }

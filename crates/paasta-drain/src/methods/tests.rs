@@ -154,7 +154,7 @@ fn at(line: u32, node: Node) -> Node {
 fn errors_name_place_value_and_what_was_expected() {
     check_error(
         &[("drain_method", at(3, Node::text("hacheckk")))],
-        "web/marathon-pnw.yaml:3:5: drain_method: unknown drain method \"hacheckk\", expected one of: \
+        "web/marathon-pnw.yaml:3:5: drain_method: unknown drain method `hacheckk`, expected one of: \
          crashy_drain, hacheck, http, noop, test",
     );
     let delay = at(4, Node::text("soon"));
