@@ -137,8 +137,8 @@ mod tests {
         assert_eq!(why.to_string(), "crossover: waiting for new tasks to be happy (1 of 3); 1 task to drain");
         let last_failure = Some("Command exited with status 126".to_owned());
         why.waiting = vec![WaitingOn::LaunchBackOff { seconds_left: 9.6, last_failure }];
-        let text = "crossover: waiting for tasks failed too often, next start in 10 s; the last failure: Command exited \
-                    with status 126";
+        let text = "crossover: waiting for the next start in 10 s, as tasks failed too often; the last failure: Command \
+                    exited with status 126";
         assert_eq!(why.to_string(), text);
     }
 }

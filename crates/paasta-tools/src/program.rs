@@ -13,7 +13,24 @@ use crate::hints::hint;
 pub fn system_config() -> anyhow::Result<SystemConfig> {
     let directory = std::env::var_os(SYSTEM_CONFIG_DIR_VARIABLE).filter(|value| !value.is_empty());
     let directory = directory.unwrap_or_else(|| DEFAULT_SYSTEM_CONFIG_DIR.into());
-    SystemConfig::load(directory).context("could not load the system configuration")
+    let hint = format!("Set {SYSTEM_CONFIG_DIR_VARIABLE} to the directory that has it.");
+    SystemConfig::load(directory).context("could not load the system configuration").context(Hint(hint))
+}
+
+/// A full sentence on what to do about an error, as [`paragraph`] shows it.
+#[derive(Debug)]
+struct Hint(String);
+
+impl std::fmt::Display for Hint {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// Whether all that went wrong is that nobody reads the output any more, as in `… | head -1`.
+pub fn is_closed_pipe(error: &anyhow::Error) -> bool {
+    let errors = error.chain().filter_map(|cause| cause.downcast_ref::<std::io::Error>());
+    errors.map(std::io::Error::kind).any(|kind| kind == std::io::ErrorKind::BrokenPipe)
 }
 
 /// The soa-configs root: what the option says, else what the host says; always absolute.
@@ -22,7 +39,13 @@ pub fn soa_root(option: Option<&Path>, system: &SystemConfig) -> anyhow::Result<
         Some(root) => root.to_owned(),
         None => system.soa_dir()?,
     };
-    std::path::absolute(&root).with_context(|| format!("could not find `{}`", root.display()))
+    let root = std::path::absolute(&root).with_context(|| format!("could not find `{}`", root.display()))?;
+    // One that is missing must not look like one without services.
+    let readable = std::fs::read_dir(&root).map(drop);
+    readable
+        .with_context(|| format!("could not read soa-configs at `{}`", root.display()))
+        .context(Hint("Name the directory that has one folder per service with -d DIR.".to_owned()))?;
+    Ok(root)
 }
 
 /// Says what is wanted of the log on stderr: warnings, or with `verbose` everything.
@@ -39,21 +62,40 @@ pub fn advice(service: &ServiceName, error: &anyhow::Error) -> String {
     }
 }
 
-/// The paragraph of an error: what failed, then each cause on a line of its own.
+/// The paragraph of an error: what failed, then each cause on a line of its own, then what to do about it.
 ///
 /// ```
 /// let error = anyhow::anyhow!("no such file").context("could not read `x`");
 /// assert_eq!(paasta_tools::program::paragraph(&error), "error: could not read `x`\n  caused by: no such file");
 /// ```
 pub fn paragraph(error: &anyhow::Error) -> String {
-    let mut text = format!("error: {error}");
-    let mut last = error.to_string();
-    for cause in error.chain().skip(1).map(ToString::to_string) {
-        if cause != last {
-            // Writing to a String cannot fail.
-            let _ = write!(text, "\n  caused by: {cause}");
-        }
-        last = cause;
+    let hint = error.downcast_ref::<Hint>().map(ToString::to_string);
+    let mut said: Vec<String> = error.chain().map(ToString::to_string).collect();
+    said.retain(|one| Some(one) != hint.as_ref());
+    said.dedup();
+    let mut text = format!("error: {}", said.join("\n  caused by: "));
+    if let Some(hint) = hint {
+        // Writing to a String cannot fail.
+        let _ = write!(text, "\n\nhint: {hint}");
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_missing_root_is_an_error_with_a_way_out() {
+        let root = tempfile::tempdir().expect("a directory");
+        let missing = root.path().join("nowhere");
+        let error = soa_root(Some(&missing), &SystemConfig::from_map(Default::default())).unwrap_err();
+        let text = paragraph(&error);
+        assert!(text.starts_with("error: could not read soa-configs at `"), "{text}");
+        assert!(
+            text.ends_with("\n\nhint: Name the directory that has one folder per service with -d DIR."),
+            "{text}"
+        );
+        assert!(!is_closed_pipe(&error));
+    }
 }

@@ -44,6 +44,12 @@ fn main() -> ExitCode {
 fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let system = program::system_config()?;
     let root = program::soa_root(args.soa_dir.as_deref(), &system)?;
+    anyhow::ensure!(
+        root.join(args.service.as_str()).is_dir(),
+        "there is no service `{}` in `{}`",
+        args.service,
+        root.display()
+    );
     let limits = Limits { listing: Duration::from_secs(args.timeout), ..Limits::default() };
     let connect = |url: &str| {
         tracing::debug!(url, "listing refs");

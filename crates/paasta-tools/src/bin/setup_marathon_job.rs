@@ -52,6 +52,7 @@ async fn main() -> ExitCode {
     match run(&args).await {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
+        Err(error) if program::is_closed_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("{}", program::paragraph(&error));
             ExitCode::FAILURE
