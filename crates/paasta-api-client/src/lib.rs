@@ -25,6 +25,7 @@ mod status;
 pub use client::{ApiClient, Timeouts};
 pub use error::{ApiError, ErrorBody, ErrorDetail};
 pub use marathon::{
-    AppStatus, AutoscalingInfo, Bounce, DeployStatus, MarathonStatus, TaskHealth, TaskPhase, TaskStatus, Why,
+    AppStatus, AutoscalingInfo, Bounce, DeployStatus, FailureStatus, MarathonStatus, TaskHealth, TaskPhase,
+    TaskStatus, Why,
 };
 pub use status::{InstanceList, InstanceStatus, ServiceList, StatusQuery, TaskLogAnswer, WantedState};

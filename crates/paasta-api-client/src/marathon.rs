@@ -138,9 +138,24 @@ pub struct AppStatus {
     /// Why hosts were refused, and how often.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub unused_offer_reason_counts: BTreeMap<String, u64>,
+    /// Ours: the last of its tasks that failed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_failure: Option<FailureStatus>,
     /// Its tasks; empty unless asked for.
     #[serde(default)]
     pub tasks: Vec<TaskStatus>,
+}
+
+/// How a task failed.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct FailureStatus {
+    /// The whole id of the task.
+    pub task_id: TaskId,
+    /// Why, as the engine words it.
+    pub message: String,
+    /// When, in seconds since 1970, if the engine tells.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub timestamp: Option<f64>,
 }
 
 /// One task (cli.md §4.5, MarathonTask).

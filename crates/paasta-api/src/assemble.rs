@@ -3,13 +3,14 @@
 use std::collections::BTreeMap;
 
 use paasta_api_client::{
-    AppStatus, Bounce, DeployStatus, InstanceStatus, MarathonStatus, TaskHealth, TaskStatus, WantedState, Why,
+    AppStatus, Bounce, DeployStatus, FailureStatus, InstanceStatus, MarathonStatus, TaskHealth, TaskStatus,
+    WantedState, Why,
 };
 use paasta_bounce::DrainState;
 use paasta_config::{DeploymentRecord, DesiredState};
 use paasta_core::{
-    App, AppId, Health, InstanceId, LaunchWait, Reading, Rendered, Sighting, Task, TaskId, TaskPhase,
-    Timestamp,
+    App, AppId, Health, InstanceId, LaunchWait, Reading, Rendered, Sighting, Task, TaskFailure, TaskId,
+    TaskPhase, Timestamp,
 };
 
 /// Everything an instance's status is made of.
@@ -146,7 +147,16 @@ fn app_status(app: &App, facts: &Facts<'_>) -> AppStatus {
         dashboard_url: None,
         backoff_seconds: backoff_seconds(app),
         unused_offer_reason_counts: BTreeMap::new(),
+        last_failure: app.last_failure.as_ref().map(failure_status),
         tasks,
+    }
+}
+
+fn failure_status(failure: &TaskFailure) -> FailureStatus {
+    FailureStatus {
+        task_id: failure.task.clone(),
+        message: failure.message.clone(),
+        timestamp: failure.at.map(Timestamp::seconds),
     }
 }
 

@@ -13,8 +13,8 @@ use paasta_api_client::{
 use paasta_config::{Memory, RenderError, Renderer, Soa, SystemConfig, Wanted};
 use paasta_core::{
     Action, App, AppId, Applied, Change, CheckTiming, Clock, Counts, Engine, EngineError, Fleet, Health,
-    HomeId, Homes, InstanceId, LaunchWait, LogStream, LogTail, Reading, Rendered, Sighting, Task, TaskId,
-    TaskLog, TaskPhase, Timestamp,
+    HomeId, Homes, InstanceId, LaunchWait, LogStream, LogTail, Reading, Rendered, Sighting, Task,
+    TaskFailure, TaskId, TaskLog, TaskPhase, Timestamp,
 };
 use paasta_setup::Limits;
 
@@ -250,8 +250,12 @@ async fn a_steady_instance_waits_for_nothing() {
 async fn launches_that_are_put_off_say_so() {
     let mut new = app(NEW, 2, vec![]);
     new.launch = Some(LaunchWait::BackOff { seconds_left: 7.0 });
+    let (task, message) = (TaskId::new(format!("{NEW}.x")), "Command exited with status 3".to_owned());
+    new.last_failure = Some(TaskFailure { task, message, at: None });
     let marathon = status(Reading::Known(vec![new]), "main").await.expect("a status").marathon.expect("one");
     assert_eq!((marathon.deploy_status, marathon.backoff_seconds), (Some(DeployStatus::Delayed), Some(7.0)));
+    let failure = marathon.app_statuses[0].last_failure.as_ref().expect("a failure");
+    assert_eq!(failure.message, "Command exited with status 3");
     assert!(marathon.bounce.expect("a bounce").why.iter().any(|why| why.kind == "launch_back_off"));
 }
 

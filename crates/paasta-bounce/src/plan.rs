@@ -261,7 +261,7 @@ impl<'a> Planner<'a> {
         let new = self.new.filter(|app| alive(app) < app.instances)?;
         match new.launch.as_ref()? {
             LaunchWait::BackOff { seconds_left } => {
-                let last_failure = new.last_failure.clone();
+                let last_failure = new.last_failure.as_ref().map(|failure| failure.message.clone());
                 Some(WaitingOn::LaunchBackOff { seconds_left: *seconds_left, last_failure })
             }
             LaunchWait::Resources { reason } => Some(WaitingOn::LaunchResources { reason: reason.clone() }),

@@ -31,5 +31,5 @@ pub use ports::{
     Clock, Counts, LockError, LockGuard, Locks, LogLevel, LogRecord, LogSink, NoLog, PortError, SystemClock,
 };
 pub use reading::Reading;
-pub use sighting::{App, CheckTiming, Fleet, Health, LaunchWait, Sighting, Task, TaskPhase};
+pub use sighting::{App, CheckTiming, Fleet, Health, LaunchWait, Sighting, Task, TaskFailure, TaskPhase};
 pub use time::Timestamp;

@@ -23,8 +23,11 @@ impl Sighting {
 
     /// The first part that could not be read, with its reason.
     pub fn unknown(&self) -> Option<String> {
-        let home =
-            self.homes.iter().find_map(|(home, apps)| apps.unknown().map(|why| format!("{home}: {why}")));
+        let told = |home: &HomeId, why: &str| match why.contains(home.as_str()) {
+            true => why.to_owned(),
+            false => format!("{home}: {why}"),
+        };
+        let home = self.homes.iter().find_map(|(home, apps)| apps.unknown().map(|why| told(home, why)));
         home.or_else(|| self.leaving_hosts.unknown().map(|why| format!("leaving hosts: {why}")))
     }
 }
@@ -70,8 +73,20 @@ pub struct App {
     pub deploying: bool,
     /// What launching waits for, if the engine says so.
     pub launch: Option<LaunchWait>,
-    /// What the last task that failed said, in the engine's words.
-    pub last_failure: Option<String>,
+    /// The last of its tasks that failed, if the engine was asked and has one.
+    #[serde(default)]
+    pub last_failure: Option<TaskFailure>,
+}
+
+/// How a task failed.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct TaskFailure {
+    /// The task.
+    pub task: TaskId,
+    /// Why, as the engine words it.
+    pub message: String,
+    /// When.
+    pub at: Option<Timestamp>,
 }
 
 /// The timing of a health check that decisions need.

@@ -123,10 +123,8 @@ fn lacks_tasks(app: &App) -> bool {
 impl Engine for MarathonEngine {
     async fn observe(&self, instance: &InstanceId, homes: &Homes) -> Sighting {
         // Marathon's filter finds the text anywhere in an id, so its answer is filtered again.
-        let path = format!(
-            "/v2/apps?id=/{}&embed=app.tasks&embed=app.lastTaskFailure",
-            escaped(&instance.short_id())
-        );
+        let id = escaped(&instance.short_id());
+        let path = format!("/v2/apps?id=/{id}&embed=app.tasks&embed=app.lastTaskFailure");
         let home = |id: &HomeId| {
             let (id, path) = (id.clone(), &path);
             async move {

@@ -1,6 +1,8 @@
 //! Marathon's answers, as far as they are read (marathon-and-bounce.md §3.1). Members not named here are ignored.
 
-use paasta_core::{App, AppId, CheckTiming, Health, HomeId, LaunchWait, Task, TaskId, TaskPhase, Timestamp};
+use paasta_core::{
+    App, AppId, CheckTiming, Health, HomeId, LaunchWait, Task, TaskFailure, TaskId, TaskPhase, Timestamp,
+};
 use serde::Deserialize;
 
 /// `GET /v2/apps`.
@@ -23,8 +25,11 @@ pub(crate) struct WireApp {
 }
 
 #[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
 struct WireFailure {
+    task_id: Option<String>,
     message: Option<String>,
+    timestamp: Option<Timestamp>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -77,12 +82,20 @@ impl WireApp {
             }),
             deploying: self.deployments.is_some_and(|deployments| !deployments.is_empty()),
             launch: None,
-            last_failure: self
-                .last_task_failure
-                .and_then(|failure| failure.message)
-                .filter(|text| !text.is_empty()),
+            last_failure: self.last_task_failure.and_then(WireFailure::into_failure),
             id,
         }
+    }
+}
+
+impl WireFailure {
+    /// Nothing, if it does not say which task or why: then there is nothing to tell.
+    fn into_failure(self) -> Option<TaskFailure> {
+        Some(TaskFailure {
+            task: TaskId::new(self.task_id?),
+            message: self.message.filter(|message| !message.is_empty())?,
+            at: self.timestamp,
+        })
     }
 }
 
@@ -214,8 +227,9 @@ mod tests {
         let said = |json: &str| app(json).last_failure;
         assert_eq!(said(r#"{"id": "/s.i.g.c"}"#), None);
         assert_eq!(said(r#"{"id": "/s.i.g.c", "lastTaskFailure": {"message": ""}}"#), None);
-        let failed = r#"{"id": "/s.i.g.c", "lastTaskFailure": {"message": "exit 1", "host": "h"}}"#;
-        assert_eq!(said(failed).as_deref(), Some("exit 1"));
+        let failed =
+            r#"{"id": "/s.i.g.c", "lastTaskFailure": {"message": "exit 1", "taskId": "t", "host": "h"}}"#;
+        assert_eq!(said(failed).map(|failure| failure.message).as_deref(), Some("exit 1"));
     }
 
     #[test]

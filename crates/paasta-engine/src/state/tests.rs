@@ -155,6 +155,10 @@ fn health_decides_when_there_are_checks() {
     assert!(!rig.engine.memory().tasks[&task].is_live(), "two in a row");
     assert!(rig.events.contains(&"unhealthy_instance_kill_event"));
     assert_eq!(rig.live(), 0, "the next launch waits");
+    rig.bury();
+    let memory = rig.engine.memory();
+    let failures: Vec<_> = memory.apps.values().filter_map(|app| app.last_failure.as_ref()).collect();
+    assert_eq!(failures[0].message, "Health checks failed: HTTP status 500", "not the signal that ended it");
     rig.pass(2.0);
     assert_eq!(rig.live(), 1);
 }

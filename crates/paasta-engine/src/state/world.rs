@@ -308,10 +308,22 @@ fn record_failure(app: &mut App, now: Timestamp, task: &Task, end: &End<'_>) {
     app.last_failure = Some(TaskFailure {
         task: task.id.clone(),
         state: end.state.to_owned(),
-        message: end.message.to_owned(),
+        message: message_of(task, end),
         at: now,
         version: task.version,
     });
+}
+
+/// A task that was killed for bad health did not fail by the signal that ended it.
+fn message_of(task: &Task, end: &End<'_>) -> String {
+    let killed_for_health = matches!(task.phase, Phase::Killing { reason: KillReason::Unhealthy, .. });
+    let results = task.health.iter().flatten();
+    let bad = results.filter(|state| !state.alive()).find_map(|state| state.last_failure_cause.as_deref());
+    match bad {
+        Some(cause) if killed_for_health => format!("Health checks failed: {cause}"),
+        None if killed_for_health => "Health checks failed".to_owned(),
+        _ => end.message.to_owned(),
+    }
 }
 
 /// A task that had run for long was well: counting starts over.

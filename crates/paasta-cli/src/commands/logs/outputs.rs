@@ -114,7 +114,7 @@ impl Outputs {
         Ok(())
     }
 
-    /// The ends of all outputs of all tasks that exist, and what could not be asked.
+    /// The ends of all outputs of all tasks that exist or failed last, and what could not be asked.
     async fn ends(&self) -> (Vec<End<'_>>, Vec<String>) {
         let tasks: Vec<_> = self.places.iter().map(tasks_of).collect();
         let tasks: Vec<_> = futures_util::stream::iter(tasks).buffered(QUESTIONS_MAX).collect().await;
@@ -177,7 +177,19 @@ async fn tasks_of(place: &Place) -> Result<Vec<(String, TaskId)>, String> {
     let status = api.status(&place.id, StatusQuery { verbose: 1 }).await;
     let status = status.map_err(|error| chain(&error))?;
     let apps = status.marathon.into_iter().flat_map(|marathon| marathon.app_statuses);
-    Ok(apps.flat_map(|app| app.tasks).filter_map(|task| Some((task.id, task.task_id?))).collect())
+    let mut tasks = Vec::new();
+    for app in apps {
+        // Of a version whose tasks crash, what the last of them said is all there is to read.
+        let lacking = app.instances.is_some_and(|wanted| app.tasks_total < wanted);
+        let failed = app.last_failure.filter(|_| lacking).map(|failure| failure.task_id);
+        tasks.extend(failed.map(|id| (short(&id), id)));
+        tasks.extend(app.tasks.into_iter().filter_map(|task| Some((task.id, task.task_id?))));
+    }
+    Ok(tasks)
+}
+
+fn short(task: &TaskId) -> String {
+    task.as_str().rsplit('.').next().unwrap_or_default().to_owned()
 }
 
 async fn end(place: &Place, short: String, task: TaskId, stream: LogStream) -> End<'_> {

@@ -133,3 +133,19 @@ fn a_stopped_instance_reads_as_such() {
          health      Stopped (0/0 healthy, NotRunning)\n  bounce      crossover, done\n"
     );
 }
+
+#[test]
+fn a_version_that_crashes_says_why_until_it_is_well() {
+    let mut status = bouncing();
+    let failure = json!({"task_id": "web.main.git22222222.configbbbbbbbb.x", "timestamp": NOW - 12.0,
+                         "message": "Command exited with status 3"});
+    for app in [0, 1] {
+        status["marathon"]["app_statuses"][app]["last_failure"] = failure.clone();
+    }
+    let text = render(&[report(status)], view(0));
+    assert!(
+        text.contains("1 healthy, Deploying\n    last failed 12s ago: Command exited with status 3\n"),
+        "{text}"
+    );
+    assert_eq!(text.matches("last failed").count(), 1, "the old version is well\n{text}");
+}

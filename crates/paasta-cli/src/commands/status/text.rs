@@ -1,8 +1,8 @@
 //! How a status reads. Pure: the same answers at the same time give the same text.
 
 use paasta_api_client::{
-    AppStatus, Bounce, DeployStatus, InstanceStatus, MarathonStatus, TaskHealth, TaskPhase, TaskStatus,
-    WantedState,
+    AppStatus, Bounce, DeployStatus, FailureStatus, InstanceStatus, MarathonStatus, TaskHealth, TaskPhase,
+    TaskStatus, WantedState,
 };
 use paasta_core::Timestamp;
 
@@ -196,11 +196,25 @@ fn version(app: &AppStatus, marathon: &MarathonStatus, report: &Report, view: Vi
     if let (true, Some(id)) = (view.verbose > 0, &app.id) {
         out.push_str(&format!("    app id {id}\n"));
     }
+    if let Some(failure) = last_failure(app, marathon) {
+        let age =
+            failure.timestamp.map(|at| format!(" {} ago", age::since(at, view.now))).unwrap_or_default();
+        let message = view.paint.text(Style::Red, failure.message.trim());
+        out.push_str(&format!("    last failed{age}: {message}\n"));
+    }
     for (reason, n) in &app.unused_offer_reason_counts {
         out.push_str(&format!("    refused {n} offers: {reason}\n"));
     }
     out.push_str(&tasks_of(app, report, view));
     out
+}
+
+/// Why its last task failed, for as long as the version is not well and the bounce does not say it.
+fn last_failure<'a>(app: &'a AppStatus, marathon: &MarathonStatus) -> Option<&'a FailureStatus> {
+    let well = app.instances.is_some_and(|wanted| app.tasks_healthy >= wanted);
+    let why = || marathon.bounce.iter().flat_map(|bounce| &bounce.why);
+    let said = |failure: &FailureStatus| why().any(|why| why.message.contains(&failure.message));
+    app.last_failure.as_ref().filter(|failure| !well && !said(failure))
 }
 
 fn tasks_of(app: &AppStatus, report: &Report, view: View) -> String {
