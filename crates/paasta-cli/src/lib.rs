@@ -59,9 +59,12 @@ pub use world::{WHERE_CONFIGURATION_COMES_FROM, World, tell_broken};
 use commands::Command;
 use paint::ColorChoice;
 
+/// What `paasta --help` opens with.
+const ABOUT: &str = "Deploy services by git tags, and see what they run and what they wait for";
+
 /// Build, deploy, connect and watch services.
 #[derive(Parser, Debug)]
-#[command(name = "paasta", version, about, propagate_version = false, subcommand_required = true)]
+#[command(name = "paasta", version, about = ABOUT, propagate_version = false, subcommand_required = true)]
 #[command(arg_required_else_help = true, max_term_width = 110)]
 struct Program {
     /// When to colour output
