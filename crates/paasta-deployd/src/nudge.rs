@@ -16,7 +16,7 @@ pub const NUDGE_PORT: u16 = 5049;
 
 /// A nudge is at most this long, all its lines together.
 const NUDGE_BYTES_MAX: u64 = 4096;
-/// Whoever says nothing for this long is hung up on.
+/// Whoever is not done by then is hung up on.
 const NUDGE_SECONDS_MAX: u64 = 5;
 /// Connections that are listened to at once.
 const CONNECTIONS_MAX: usize = 64;
@@ -69,15 +69,18 @@ impl NudgeListener {
 
 async fn hear(stream: TcpStream, nudges: &mpsc::Sender<Nudge>) {
     let mut lines = BufReader::new(stream.take(NUDGE_BYTES_MAX)).lines();
-    let patience = Duration::from_secs(NUDGE_SECONDS_MAX);
-    while let Ok(Ok(Some(line))) = tokio::time::timeout(patience, lines.next_line()).await {
-        match ServiceName::new(line.trim()) {
-            Ok(service) => {
-                if nudges.send(service).await.is_err() {
-                    return;
+    let hearing = async {
+        while let Ok(Some(line)) = lines.next_line().await {
+            match ServiceName::new(line.trim()) {
+                Ok(service) => {
+                    if nudges.send(service).await.is_err() {
+                        return;
+                    }
                 }
+                Err(error) => tracing::warn!(%error, "ignored a nudge"),
             }
-            Err(error) => tracing::warn!(%error, "ignored a nudge"),
         }
-    }
+    };
+    // Nobody is told: whoever hung on so long does not listen either.
+    let _ = tokio::time::timeout(Duration::from_secs(NUDGE_SECONDS_MAX), hearing).await;
 }

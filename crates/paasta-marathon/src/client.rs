@@ -13,6 +13,8 @@ use crate::wire::Refusal;
 
 /// Longest wait for a connection, and for each piece of an answer.
 const TIMEOUT: Duration = Duration::from_secs(30);
+/// Longest wait for a whole answer, however it trickles.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(300);
 /// A connection that carries events is asked for life this often.
 const KEEPALIVE: Duration = Duration::from_secs(30);
 /// No answer is longer; the largest clusters list some hundred megabytes.
@@ -63,7 +65,7 @@ impl HttpClients {
         };
         let build = |builder: reqwest::ClientBuilder| builder.build().map_err(|error| describe(&error));
         Ok(Self {
-            requests: build(builder().read_timeout(TIMEOUT))?,
+            requests: build(builder().read_timeout(TIMEOUT).timeout(ANSWER_TIMEOUT))?,
             streams: build(builder().tcp_keepalive(KEEPALIVE))?,
         })
     }
