@@ -44,6 +44,7 @@ pub struct Environment {
 }
 
 impl Environment {
+    #[expect(clippy::disallowed_methods, reason = "read here, once, for every command")]
     fn of_this_process() -> Self {
         let set = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty());
         let user = ["SUDO_USER", "LOGNAME", "USER"].into_iter().find_map(set);

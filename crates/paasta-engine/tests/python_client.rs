@@ -1,5 +1,7 @@
 //! PaaSTA's own Marathon client drives the engine.
 
+#![expect(clippy::disallowed_methods, reason = "a test's own surroundings")]
+
 mod common;
 
 use std::process::Stdio;

@@ -10,6 +10,7 @@ use paasta_core::ServiceName;
 use crate::hints::hint;
 
 /// This host's system configuration: below `PAASTA_SYSTEM_CONFIG_DIR`, else `/etc/paasta`.
+#[expect(clippy::disallowed_methods, reason = "read here, once, for every program")]
 pub fn system_config() -> anyhow::Result<SystemConfig> {
     let directory = std::env::var_os(SYSTEM_CONFIG_DIR_VARIABLE).filter(|value| !value.is_empty());
     let directory = directory.unwrap_or_else(|| DEFAULT_SYSTEM_CONFIG_DIR.into());

@@ -1,5 +1,7 @@
 //! Two processes exclude each other, and a lock ends with its process.
 
+#![expect(clippy::disallowed_methods, reason = "a test's own surroundings")]
+
 use std::io::{BufRead, BufReader};
 use std::process::{Command, Stdio};
 use std::time::Duration;

@@ -106,6 +106,7 @@ async fn serve(args: Args) -> anyhow::Result<()> {
     Ok(())
 }
 
+#[expect(clippy::disallowed_methods, reason = "this is the program that reads it")]
 fn port(args: &Args) -> anyhow::Result<u16> {
     if let Some(port) = args.port {
         return Ok(port);

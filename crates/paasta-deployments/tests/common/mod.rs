@@ -95,6 +95,7 @@ pub(crate) struct Daemon {
 
 impl Daemon {
     /// `None` where `git daemon` is not installed; that fails the test if components are required.
+    #[expect(clippy::disallowed_methods, reason = "a test's own surroundings")]
     pub(crate) fn start(folder: &Path) -> Option<Self> {
         let exec = Command::new("git").arg("--exec-path").output().unwrap();
         let program = Path::new(String::from_utf8(exec.stdout).unwrap().trim()).join("git-daemon");

@@ -86,6 +86,7 @@ fn read_token(path: &std::path::Path) -> anyhow::Result<SecretText> {
 }
 
 /// What tasks need of the engine's own environment to find programs and write temporary files.
+#[expect(clippy::disallowed_methods, reason = "this is the program that reads it")]
 fn inherited() -> Vec<(String, String)> {
     let names = ["PATH", "HOME", "USER", "LANG", "LC_ALL", "TMPDIR", "TZ"];
     names.iter().filter_map(|name| Some(((*name).to_owned(), std::env::var(name).ok()?))).collect()
