@@ -246,7 +246,7 @@ async fn health_checks_decide_and_replace() {
 }
 
 #[tokio::test]
-async fn http_and_tcp_checks_see_a_listener() {
+async fn http_https_and_tcp_checks_see_a_listener() {
     let place = Place::new(ports(8));
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("binds");
     let port = listener.local_addr().expect("an address").port();
@@ -270,6 +270,8 @@ async fn http_and_tcp_checks_see_a_listener() {
         ("good", json!({"protocol": "MESOS_HTTP", "path": "/good", "port": port}), true),
         ("bad", json!({"protocol": "HTTP", "path": "/bad", "port": port}), false),
         ("tcp", json!({"protocol": "TCP", "port": port}), true),
+        ("tls", json!({"protocol": "HTTPS", "path": "/good", "port": serve_tls()}), true),
+        ("not-tls", json!({"protocol": "MESOS_HTTPS", "path": "/good", "port": port}), false),
         ("none", json!({"protocol": "MESOS_TCP", "portIndex": 3}), false),
     ] {
         let mut check = check;
@@ -284,6 +286,34 @@ async fn http_and_tcp_checks_see_a_listener() {
         assert_eq!(results(&shown)["alive"], healthy, "{id}: {shown}");
     }
     engine.kill_all(common::PATIENCE).await.expect("all gone");
+}
+
+/// Answers every request well, with a certificate that nobody has signed and that names nobody here.
+fn serve_tls() -> u16 {
+    use std::io::{Read, Write};
+    let certificate = include_bytes!("../../paasta-hacheck/tests/data/self-signed.cert.der").to_vec();
+    let key = include_bytes!("../../paasta-hacheck/tests/data/self-signed.key.der").to_vec();
+    let config = rustls::ServerConfig::builder_with_provider(rustls::crypto::ring::default_provider().into())
+        .with_safe_default_protocol_versions()
+        .expect("versions")
+        .with_no_client_auth()
+        .with_single_cert(vec![certificate.into()], key.try_into().expect("a key"))
+        .expect("a certificate");
+    let config = std::sync::Arc::new(config);
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let port = listener.local_addr().expect("an address").port();
+    std::thread::spawn(move || {
+        for stream in listener.incoming().flatten() {
+            let connection = rustls::ServerConnection::new(config.clone()).expect("a connection");
+            let mut tls = rustls::StreamOwned::new(connection, stream);
+            // A client that hangs up early has had its answer, or does not want it.
+            let _ = tls.read(&mut [0; 4096]);
+            let _ = tls.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\nconnection: close\r\n\r\n");
+            tls.conn.send_close_notify();
+            let _ = tls.flush();
+        }
+    });
+    port
 }
 
 #[tokio::test]
