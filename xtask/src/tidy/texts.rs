@@ -8,7 +8,7 @@ use anyhow::{Context, ensure};
 use super::read;
 
 /// A file of code longer than this holds more than one idea.
-const LINES_MAX: usize = 700;
+const LINES_MAX: usize = 600;
 
 pub(super) fn complaints(root: &Path) -> anyhow::Result<Vec<String>> {
     let mut complaints = Vec::new();
