@@ -158,7 +158,7 @@ fn one_finding_never_hides_another() {
     assert_eq!(
         shown,
         [
-            "svc/marathon-c.yaml:1:19: error: a.deploy_group: deploy.yaml has no step `prd`, so nothing is ever deployed",
+            "svc/marathon-c.yaml:1:19: error: a.deploy_group: deploy.yaml has no step `prd`, so no pipeline deploys it",
             "svc/smartstack.yaml:1:4: error: a: an integer (`1`) is not a map",
         ]
     );

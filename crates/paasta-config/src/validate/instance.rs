@@ -150,7 +150,7 @@ impl Checks<'_> {
         }
         let name = self.config.id().instance();
         let message =
-            format!("{name}.deploy_group: deploy.yaml has no step `{group}`, so nothing is ever deployed");
+            format!("{name}.deploy_group: deploy.yaml has no step `{group}`, so no pipeline deploys it");
         let hint = match close_matches(&group, groups.iter().map(String::as_str)).first() {
             Some(close) => format!("Did you mean `{close}`?"),
             None => format!("Add `- step: {group}` to the pipeline in deploy.yaml."),
