@@ -18,6 +18,8 @@ pub struct World {
     pub soa_dir: PathBuf,
     /// What is there. Each file is read once.
     pub soa: Soa,
+    /// What to do if there is no configuration.
+    way_out: String,
 }
 
 impl World {
@@ -30,7 +32,7 @@ impl World {
             None => system.soa_dir()?,
         };
         let soa = Soa::open(&soa_dir).cached();
-        Ok(Self { system, soa_dir, soa })
+        Ok(Self { system, soa_dir, soa, way_out: way_out(cx) })
     }
 
     /// All clusters the system configuration knows. None at all is an error: nothing could be seen then.
@@ -39,7 +41,7 @@ impl World {
         if clusters.is_empty() {
             let directory = self.system.directory().to_owned();
             return Err(SystemError::NotConfigured { setting: "clusters".to_owned(), directory })
-                .hint(WHERE_CONFIGURATION_COMES_FROM);
+                .hint(self.way_out.as_str());
         }
         Ok(clusters)
     }
@@ -83,8 +85,26 @@ impl World {
     }
 
     fn where_services_are(&self) -> String {
+        if self.system.map().is_empty() && self.way_out != WHERE_CONFIGURATION_COMES_FROM {
+            return self.way_out.clone();
+        }
         "Name the directory of soa-configs with -d DIR, or set `soa_dir` in the system configuration."
             .to_owned()
+    }
+}
+
+/// Who had a local cluster is told that it has ended.
+fn way_out(cx: &Context) -> String {
+    let environment = &cx.environment;
+    let before = environment.home.as_deref().and_then(crate::local::state_dir_before);
+    match before.filter(|_| environment.system_config_dir.is_none() && cx.local_cluster().is_none()) {
+        Some(dir) => {
+            format!(
+                "The local cluster in `{}` is not running; start it again with `paasta local up`.",
+                dir.display()
+            )
+        }
+        None => WHERE_CONFIGURATION_COMES_FROM.to_owned(),
     }
 }
 

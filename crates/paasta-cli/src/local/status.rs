@@ -5,12 +5,12 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use paasta_config::SystemConfig;
-use paasta_core::{Engine as _, Health, InstanceId, Reading};
+use paasta_config::{Soa, SystemConfig};
+use paasta_core::{ClusterName, Engine as _, Health, InstanceId, Reading, Task, TaskPhase};
 use paasta_marathon::MarathonEngine;
 use serde::Serialize;
 
-use super::{Layout, LocalCluster, read_pointer};
+use super::{CLUSTER, Layout, LocalCluster, read_pointer};
 
 /// The engine answers within this, or is said not to.
 const ENGINE_SECONDS_MAX: u64 = 5;
@@ -43,8 +43,11 @@ pub struct LocalStatus {
 pub struct Tasks {
     /// All of them.
     pub tasks: usize,
-    /// Those that pass their health checks.
+    /// Those that pass their health checks, or run and have none.
     pub healthy: usize,
+    /// Whether soa-configs has no such instance any more: nobody but `paasta local down` ends its tasks then.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub left_behind: bool,
 }
 
 /// Looks at the cluster in `state_dir`.
@@ -54,7 +57,8 @@ pub async fn status(state_dir: &Path) -> LocalStatus {
     };
     let mut status = LocalStatus { state_dir: layout.root().to_owned(), ..LocalStatus::default() };
     let Ok(system) = SystemConfig::load(layout.system_config_dir()) else { return status };
-    status.soa_dir = system.soa_dir().ok();
+    // One that was never up has written no configuration.
+    status.soa_dir = system.soa_dir().ok().filter(|_| !system.map().is_empty());
     let cluster = LocalCluster {
         state_dir: layout.root().to_owned(),
         system_config_dir: layout.system_config_dir(),
@@ -71,7 +75,10 @@ pub async fn status(state_dir: &Path) -> LocalStatus {
     let servers = system.marathon_servers().unwrap_or_default();
     status.engine = servers.first().and_then(|server| server.urls.first().cloned());
     match tokio::time::timeout(Duration::from_secs(ENGINE_SECONDS_MAX), instances(&system)).await {
-        Ok(Ok(instances)) => status.instances = instances,
+        Ok(Ok(instances)) => {
+            status.instances = instances;
+            mark_left_behind(&mut status.instances, status.soa_dir.as_deref());
+        }
         Ok(Err(reason)) => status.unknown = Some(reason),
         Err(_) => status.unknown = Some(format!("the engine did not answer within {ENGINE_SECONDS_MAX} s")),
     }
@@ -90,10 +97,28 @@ async fn instances(system: &SystemConfig) -> Result<BTreeMap<InstanceId, Tasks>,
             let Ok(instance) = app.id.short_id().replace("--", "_").parse() else { continue };
             let tasks = instances.entry(instance).or_default();
             tasks.tasks += app.tasks.len();
-            tasks.healthy += app.tasks.iter().filter(|task| task.health == Health::Alive).count();
+            tasks.healthy += app.tasks.iter().filter(|task| is_well(task, app.checks.is_some())).count();
         }
     }
     Ok(instances)
+}
+
+fn is_well(task: &Task, checked: bool) -> bool {
+    match task.health {
+        Health::Alive => true,
+        Health::NoResults => !checked && task.phase == TaskPhase::Running,
+        Health::Dead => false,
+    }
+}
+
+/// An instance that could not be looked for is not said to be gone.
+fn mark_left_behind(instances: &mut BTreeMap<InstanceId, Tasks>, soa_dir: Option<&Path>) {
+    let Some(soa) = soa_dir.filter(|dir| dir.is_dir()).map(Soa::open) else { return };
+    let Ok(cluster) = ClusterName::new(CLUSTER) else { return };
+    for (id, tasks) in instances {
+        let there = soa.all_instances(id.service(), &cluster);
+        tasks.left_behind = there.is_ok_and(|there| there.iter().all(|(name, _)| name != id.instance()));
+    }
 }
 
 /// The soa-configs of the cluster that last ran in `state_dir`.
@@ -126,13 +151,21 @@ impl fmt::Display for LocalStatus {
         if let Some(port) = &self.hacheck_port {
             writeln!(f, "  hacheck      port {port}")?;
         }
-        for (instance, Tasks { tasks, healthy }) in &self.instances {
+        for (instance, Tasks { tasks, healthy, left_behind }) in &self.instances {
             let word = if *tasks == 1 { "task" } else { "tasks" };
-            writeln!(f, "  {instance}: {tasks} {word}, {healthy} healthy")?;
+            let end = match left_behind {
+                true => " (no longer in soa-configs; goes on until `paasta local down`)",
+                false => "",
+            };
+            writeln!(f, "  {instance}: {tasks} {word}, {healthy} healthy{end}")?;
         }
         match (&self.unknown, self.running) {
             (Some(reason), _) => writeln!(f, "  what runs is not known: {reason}"),
             (None, true) if self.instances.is_empty() => writeln!(f, "  nothing runs on it"),
+            (None, false) if self.soa_dir.is_some() => {
+                let up = "`paasta local up` takes up services that were left running";
+                writeln!(f, "{up}, `paasta local down` stops them")
+            }
             _ => Ok(()),
         }
     }
