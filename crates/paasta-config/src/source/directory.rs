@@ -82,11 +82,10 @@ impl ConfigSource for Directory {
 
     fn list(&self, directory: &str) -> Result<Vec<String>, SourceError> {
         check_path(directory)?;
-        match or_missing(self.names(directory)) {
-            // Without its root the tree is unknown, not empty.
-            Ok(None) if directory.is_empty() => {
-                Err(SourceError { path: self.show(directory), source: io::ErrorKind::NotFound.into() })
-            }
+        let names = self.names(directory);
+        // Without its root the tree is unknown, not empty.
+        let names = if directory.is_empty() { names.map(Some) } else { or_missing(names) };
+        match names {
             Ok(names) => Ok(names.unwrap_or_default()),
             Err(source) => Err(SourceError { path: self.show(directory), source }),
         }

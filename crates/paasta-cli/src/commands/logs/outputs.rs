@@ -196,6 +196,8 @@ async fn end(place: &Place, short: String, task: TaskId, stream: LogStream) -> E
     let lines = match &place.api {
         Ok(api) => match api.task_log(&place.id, &task, stream, LogTail { lines: WINDOW_LINES }).await {
             Ok(log) => Ok(log.lines),
+            // It never started, or ended just now: then it has nothing to say.
+            Err(error) if error.status() == Some(404) => Ok(Vec::new()),
             Err(error) => Err(chain(&error)),
         },
         Err(problem) => Err(problem.clone()),
