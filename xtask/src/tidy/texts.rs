@@ -49,7 +49,24 @@ fn of_code(file: &Path, text: &str) -> Vec<String> {
             complaints.push(format!("{}: a test that is ignored or should panic", file.display()));
         }
     }
+    if is_library(file) && text.lines().any(prints) {
+        complaints.push(format!("{}: a library that prints to stdout", file.display()));
+    }
     complaints
+}
+
+/// Whether the file is part of a library crate of ours: not of a program, test or example.
+fn is_library(file: &Path) -> bool {
+    let path = file.to_string_lossy();
+    path.starts_with("crates/")
+        && path.contains("/src/")
+        && !path.contains("/src/bin/")
+        && !path.ends_with("/main.rs")
+}
+
+fn prints(line: &str) -> bool {
+    let code = line.trim_start();
+    !code.starts_with("//") && code.match_indices("println!(").any(|(at, _)| !code[..at].ends_with('e'))
 }
 
 /// Each row of the table names the test that holds it, in backticks in its last column.
