@@ -96,8 +96,14 @@ impl<'a> Show<'a> {
     }
 
     async fn stop_and_start(&mut self) -> anyhow::Result<()> {
+        let (count, before) = (self.instance("main")?.count, self.watch("main")?.drained());
         self.cluster.paasta(&["stop", "-s", SERVICE, "-i", "main", "-c", "local", "--yes"]).await?;
         self.until("main", "main to stop", |view| view.tasks() == 0).await?;
+        let drained = self.watch("main")?.drained() - before;
+        self.promise(
+            drained == count,
+            format!("stop, main: {drained} of {count} tasks were drained before they ended"),
+        );
         self.say("main is stopped: its tasks were drained to zero")?;
         self.mark("web", "v4").await?;
         self.runs("main", "v4").await?;
