@@ -141,7 +141,7 @@ async fn listings_are_filtered_and_lenient() {
 async fn the_queue_is_asked_only_where_tasks_lack() {
     let stub = Stub::default();
     stub.answer(
-        "GET /v2/apps?embed=app.tasks&embed=app.lastTaskFailure",
+        "GET /v2/apps?embed=app.tasks",
         200,
         r#"{"apps": [{"id": "/a.b.c.d", "instances": 1, "tasks": []}]}"#,
     )
@@ -180,11 +180,7 @@ async fn what_does_not_answer_is_unknown() {
 #[tokio::test]
 async fn urls_are_tried_in_order_and_a_create_is_never_sent_twice() {
     let stub = Stub::default();
-    stub.answer("POST /v2/apps", 201, "{}").answer(
-        "GET /v2/apps?embed=app.tasks&embed=app.lastTaskFailure",
-        200,
-        r#"{"apps": []}"#,
-    );
+    stub.answer("POST /v2/apps", 201, "{}").answer("GET /v2/apps?embed=app.tasks", 200, r#"{"apps": []}"#);
     let (dead, live) = (dead_url().await, stub.start().await);
     let (mute, heard) = mute_url().await;
 
