@@ -1,7 +1,7 @@
 //! Writes three lines of a service to a temporary directory and reads them back as they come:
 //! `cargo run -p paasta-logs --example follow`
 
-use paasta_core::{Clock, LogLevel, LogRecord, LogSink, SystemClock};
+use paasta_core::{Clock, LogLevel, LogRecord, SystemClock};
 use paasta_logs::{FileReader, FileWriter, Query};
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -10,7 +10,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let writer = FileWriter::new(&path_format)?;
     let mut follower = FileReader::new(&path_format)?.follow(&Query::of_service("web"));
     for message in ["creating app", "draining 2 tasks", "now running"] {
-        writer.log(&LogRecord {
+        writer.write(&LogRecord {
             at: SystemClock.now(),
             service: "web".to_owned(),
             instance: Some("main".to_owned()),

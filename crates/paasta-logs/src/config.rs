@@ -2,7 +2,7 @@
 
 use paasta_config::{Map, Node, Position, Value};
 
-use crate::{FileReader, FileWriter, LogWriter, NullWriter, PathFormatError};
+use crate::{BackgroundWriter, FileReader, FileWriter, LogWriter, NullWriter, PathFormatError};
 
 /// Why there is no writer, or no reader.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -47,6 +47,12 @@ pub enum LogConfigError {
         /// What is wrong.
         source: PathFormatError,
     },
+    /// The system gave no thread to write in.
+    #[error("could not start a thread to write logs in: {reason}")]
+    NoThread {
+        /// What the system said.
+        reason: String,
+    },
 }
 
 fn at(position: &Option<Position>) -> String {
@@ -63,7 +69,10 @@ pub fn writer(system: &Map) -> Result<Box<dyn LogWriter>, LogConfigError> {
     let driver = Driver::find(system, "log_writer")?;
     match driver.name.as_str() {
         Some("null") => Ok(Box::new(NullWriter)),
-        Some("file") => Ok(Box::new(file_writer(&driver)?)),
+        Some("file") => {
+            let started = BackgroundWriter::start(file_writer(&driver)?);
+            Ok(Box::new(started.map_err(|error| LogConfigError::NoThread { reason: error.to_string() })?))
+        }
         _ => Err(driver.unknown("file, null")),
     }
 }

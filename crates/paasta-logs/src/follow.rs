@@ -90,7 +90,7 @@ impl Follower {
 mod tests {
     use std::fs;
 
-    use paasta_core::{LogLevel, LogRecord, LogSink, Timestamp};
+    use paasta_core::{LogLevel, LogRecord, Timestamp};
 
     use super::*;
     use crate::FileWriter;
@@ -110,7 +110,7 @@ mod tests {
 
     impl Fixture {
         fn log(&self, millis: i64, component: &str, message: &str) {
-            self.writer.log(&LogRecord {
+            self.writer.write(&LogRecord {
                 at: Timestamp::from_millis(millis),
                 service: "web".to_owned(),
                 instance: Some("main".to_owned()),

@@ -1,7 +1,8 @@
 //! Log lines for a service's people, and audit lines (monitoring.md §7, config.md §9.4).
 //!
 //! [`writer`] makes the [`LogWriter`] that the system configuration asks for; it is a
-//! [`LogSink`](paasta_core::LogSink), so whatever it meets, its caller goes on. [`reader`] makes the
+//! [`LogSink`](paasta_core::LogSink), so whatever it meets, its caller goes on: a [`BackgroundWriter`] writes in a
+//! thread of its own. [`reader`] makes the
 //! [`FileReader`] over the same files: the last lines, a range of time, or what comes next.
 //!
 //! Drivers are `file` and `null`. `scribe` and `monk` need servers that this workspace does not speak to; they
@@ -9,12 +10,12 @@
 //!
 //! ```
 //! use paasta_core::{LogLevel, LogRecord, LogSink};
-//! use paasta_logs::{FileReader, FileWriter, Query};
+//! use paasta_logs::{BackgroundWriter, FileReader, FileWriter, Query};
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! # let directory = tempfile::tempdir()?;
 //! let path_format = format!("{}/{{service}}/{{component}}.log", directory.path().display());
-//! let writer = FileWriter::new(&path_format)?;
+//! let writer = BackgroundWriter::start(FileWriter::new(&path_format)?)?;
 //! writer.log(&LogRecord {
 //!     at: "2021-04-01T00:00:00.123Z".parse()?,
 //!     service: "web".to_owned(),
@@ -24,6 +25,7 @@
 //!     level: LogLevel::Event,
 //!     message: "now running".to_owned(),
 //! });
+//! drop(writer);
 //! let read = FileReader::new(&path_format)?.last(&Query::of_service("web"), 100);
 //! assert_eq!(read.lines[0].message, "now running");
 //! # Ok(())
@@ -31,6 +33,7 @@
 //! ```
 
 mod audit;
+mod background;
 mod config;
 mod follow;
 mod json;
@@ -42,6 +45,7 @@ mod reader;
 mod writer;
 
 pub use audit::{AUDIT_STREAM, AuditRecord};
+pub use background::BackgroundWriter;
 pub use config::{LogConfigError, reader, writer};
 pub use follow::Follower;
 pub use line::{COMPONENTS, LogLine, UnknownComponent, format_record};

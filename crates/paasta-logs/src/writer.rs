@@ -20,15 +20,22 @@ use crate::path_format::{PathFormat, PathValues};
 const LOCK_MILLIS_MAX: u64 = 500;
 const LOCK_RETRY_MILLIS: u64 = 5;
 
-/// Takes log lines and audit lines. Never fails: what cannot be written is lost, loudly.
+/// Takes log lines and audit lines. Never fails and never waits: what cannot be written is lost, loudly.
 pub trait LogWriter: LogSink {
     /// Writes one audit line.
     fn audit(&self, record: &AuditRecord);
+
+    /// Waits until all lines so far are written, at most `patience`; whether they are.
+    fn flush(&self, patience: Duration) -> bool;
 }
 
 impl<T: LogWriter + ?Sized> LogWriter for Arc<T> {
     fn audit(&self, record: &AuditRecord) {
         (**self).audit(record);
+    }
+
+    fn flush(&self, patience: Duration) -> bool {
+        (**self).flush(patience)
     }
 }
 
@@ -42,6 +49,10 @@ impl LogSink for NullWriter {
 
 impl LogWriter for NullWriter {
     fn audit(&self, _record: &AuditRecord) {}
+
+    fn flush(&self, _patience: Duration) -> bool {
+        true
+    }
 }
 
 /// A line that could not be written.
@@ -62,7 +73,8 @@ impl fmt::Display for Lost<'_> {
     }
 }
 
-/// Appends lines to files whose paths come from what a line is about, each with one write.
+/// Appends lines to files whose paths come from what a line is about, each with one write. It waits for the disk and,
+/// for half a second, for a lock; [`BackgroundWriter`](crate::BackgroundWriter) spares its callers that.
 #[derive(Clone)]
 pub struct FileWriter {
     path_format: PathFormat,
@@ -101,10 +113,43 @@ impl FileWriter {
         self
     }
 
-    fn write(&self, values: PathValues<'_>, line: &str) {
+    /// Writes one log line.
+    pub fn write(&self, record: &LogRecord) {
+        let values = PathValues {
+            service: &record.service,
+            component: &record.component,
+            level: level_text(record.level),
+            cluster: record.cluster.as_deref().unwrap_or(NOT_APPLICABLE),
+            instance: record.instance.as_deref().unwrap_or(NOT_APPLICABLE),
+        };
+        match format_record(record) {
+            Ok(line) => self.write_line(values, &line),
+            Err(error) => {
+                self.tell_lost(&Lost { path: None, line: &record.message, reason: error.to_string() });
+            }
+        }
+    }
+
+    /// Writes one audit line.
+    pub fn write_audit(&self, record: &AuditRecord) {
+        let values = PathValues {
+            service: AUDIT_STREAM,
+            component: "",
+            level: "",
+            cluster: record.cluster.as_deref().unwrap_or(NOT_APPLICABLE),
+            instance: record.instance.as_deref().unwrap_or(NOT_APPLICABLE),
+        };
+        self.write_line(values, &record.line());
+    }
+
+    pub(crate) fn tell_lost(&self, lost: &Lost<'_>) {
+        (self.on_lost)(lost);
+    }
+
+    fn write_line(&self, values: PathValues<'_>, line: &str) {
         let path = self.path_format.path(values);
         if let Err(error) = self.append(&path, line) {
-            (self.on_lost)(&Lost { path: Some(&path), line, reason: error.to_string() });
+            self.tell_lost(&Lost { path: Some(&path), line, reason: error.to_string() });
         }
     }
 
@@ -124,37 +169,6 @@ impl fmt::Debug for FileWriter {
     }
 }
 
-impl LogSink for FileWriter {
-    fn log(&self, record: &LogRecord) {
-        let values = PathValues {
-            service: &record.service,
-            component: &record.component,
-            level: level_text(record.level),
-            cluster: record.cluster.as_deref().unwrap_or(NOT_APPLICABLE),
-            instance: record.instance.as_deref().unwrap_or(NOT_APPLICABLE),
-        };
-        match format_record(record) {
-            Ok(line) => self.write(values, &line),
-            Err(error) => {
-                (self.on_lost)(&Lost { path: None, line: &record.message, reason: error.to_string() });
-            }
-        }
-    }
-}
-
-impl LogWriter for FileWriter {
-    fn audit(&self, record: &AuditRecord) {
-        let values = PathValues {
-            service: AUDIT_STREAM,
-            component: "",
-            level: "",
-            cluster: record.cluster.as_deref().unwrap_or(NOT_APPLICABLE),
-            instance: record.instance.as_deref().unwrap_or(NOT_APPLICABLE),
-        };
-        self.write(values, &record.line());
-    }
-}
-
 fn open(path: &Path) -> io::Result<File> {
     let open = || OpenOptions::new().create(true).append(true).open(path);
     match (open(), path.parent()) {
@@ -166,7 +180,7 @@ fn open(path: &Path) -> io::Result<File> {
     }
 }
 
-/// Waits for the file's lock, but not for long: whoever logs has other things to do.
+/// Waits for the file's lock, but not for long: other lines wait behind this one.
 fn lock(file: &File) -> io::Result<()> {
     let started = Instant::now();
     while !file.try_lock_exclusive()? {
@@ -206,8 +220,8 @@ mod tests {
     fn lines_are_appended() {
         let directory = tempfile::tempdir().unwrap();
         let writer = FileWriter::new(&format_in(&directory)).unwrap().line_delimiter("\r\n").flock(true);
-        writer.log(&record("deploy"));
-        writer.log(&record("deploy"));
+        writer.write(&record("deploy"));
+        writer.write(&record("deploy"));
         let text = std::fs::read_to_string(directory.path().join("web-deploy-debug-N_A")).unwrap();
         assert_eq!(text.matches("}\r\n").count(), 2);
     }
@@ -217,7 +231,7 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("a/web/deploy.log");
         let format = format!("{}/a/{{service}}/{{component}}.log", directory.path().display());
-        FileWriter::new(&format).unwrap().log(&record("deploy"));
+        FileWriter::new(&format).unwrap().write(&record("deploy"));
         assert_eq!(std::fs::read_to_string(path).unwrap().lines().count(), 1);
     }
 
@@ -231,8 +245,8 @@ mod tests {
         let writer = FileWriter::new(&format!("{}/{{service}}", blocked.display()))
             .unwrap()
             .on_lost(move |lost| told.lock().unwrap().push(lost.to_string()));
-        writer.log(&record("deploy"));
-        writer.log(&record("gossip"));
+        writer.write(&record("deploy"));
+        writer.write(&record("gossip"));
         let lost = lost.lock().unwrap();
         assert!(lost[0].contains("file/web") && lost[0].contains("\"message\": \"m\""), "{lost:?}");
         assert!(lost[1].contains("unknown component \"gossip\""), "{lost:?}");
@@ -250,10 +264,10 @@ mod tests {
             .unwrap()
             .flock(true)
             .on_lost(move |_| *told.lock().unwrap() += 1);
-        writer.log(&record("deploy"));
+        writer.write(&record("deploy"));
         assert_eq!(*lost.lock().unwrap(), 1);
         drop(holder);
-        writer.log(&record("deploy"));
+        writer.write(&record("deploy"));
         assert_eq!(std::fs::read_to_string(&path).unwrap().lines().count(), 1);
     }
 
@@ -261,7 +275,7 @@ mod tests {
     fn audit_lines_have_their_own_stream() {
         let directory = tempfile::tempdir().unwrap();
         let writer = FileWriter::new(&format_in(&directory)).unwrap();
-        writer.audit(&AuditRecord {
+        writer.write_audit(&AuditRecord {
             at: "2021-04-01T00:00:00Z".parse().unwrap(),
             cluster: None,
             service: Some("web".to_owned()),

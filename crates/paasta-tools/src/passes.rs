@@ -13,6 +13,7 @@ use paasta_logs::LogWriter;
 use paasta_marathon::{MarathonEngine, MarathonRenderer};
 use paasta_setup::{Limits, Pass, PassReport};
 use paasta_zookeeper::{FileCounts, FileLocks, MapCounts, Unavailable};
+use tokio::task::spawn_blocking;
 
 use crate::dry_run::Line;
 use crate::program;
@@ -22,15 +23,20 @@ pub const INSTANCES_AT_ONCE: usize = 16;
 
 /// What all instances of one run share.
 pub struct Passes {
-    soa: Soa,
-    system: SystemConfig,
+    files: Arc<Files>,
     counts: Arc<dyn Counts>,
     pass: Pass,
 }
 
+/// What instances are loaded from.
+struct Files {
+    soa: Soa,
+    system: SystemConfig,
+}
+
 impl std::fmt::Debug for Passes {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Passes").field("soa", &self.soa).finish_non_exhaustive()
+        f.debug_struct("Passes").field("soa", &self.files.soa).finish_non_exhaustive()
     }
 }
 
@@ -55,7 +61,7 @@ impl Passes {
             discovery: None,
             limits: Limits::default(),
         };
-        Ok(Self { soa, system, counts, pass })
+        Ok(Self { files: Arc::new(Files { soa, system }), counts, pass })
     }
 
     /// One pass over each instance, over one listing of the engine. Tells `done` how each went, in the order in which
@@ -75,7 +81,9 @@ impl Passes {
     }
 
     async fn one(&self, id: &InstanceId, fleet: &paasta_core::Fleet) -> anyhow::Result<PassReport> {
-        let wanted = self.soa.wanted(id, &self.system, self.counts.count(id).await);
+        let count = self.counts.count(id).await;
+        let (files, instance) = (Arc::clone(&self.files), id.clone());
+        let wanted = spawn_blocking(move || files.soa.wanted(&instance, &files.system, count)).await?;
         let wanted = wanted.with_context(|| format!("could not load instance `{id}`"))?;
         Ok(self.pass.run(&wanted, Some(fleet)).await?)
     }

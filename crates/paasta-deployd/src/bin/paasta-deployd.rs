@@ -12,8 +12,12 @@ use clap::Parser;
 use paasta_config::{DEFAULT_SYSTEM_CONFIG_DIR, SYSTEM_CONFIG_DIR_VARIABLE, SystemConfig};
 use paasta_core::SystemClock;
 use paasta_deployd::{Daemon, NudgeListener, Surroundings};
+use paasta_logs::LogWriter;
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
+
+/// At the end, log lines that still wait are waited for this long.
+const LAST_LINES_PATIENCE: Duration = Duration::from_secs(2);
 
 /// Keep every instance of this host's cluster converged
 #[derive(Parser, Debug)]
@@ -52,15 +56,17 @@ fn start(args: Args) -> anyhow::Result<()> {
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).with_ansi(false).init();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let runtime = runtime.context("could not start the async runtime")?;
-    let outcome = runtime.block_on(serve(args, &system));
+    let log: Arc<dyn LogWriter> = Arc::from(paasta_logs::writer(system.map())?);
+    let outcome = runtime.block_on(serve(args, &system, Arc::clone(&log)));
     // A listing of git refs that hangs must not keep the process.
     runtime.shutdown_timeout(Duration::from_millis(200));
+    if !log.flush(LAST_LINES_PATIENCE) {
+        tracing::warn!("the last lines of the service logs are not written");
+    }
     outcome
 }
 
-async fn serve(args: Args, system: &SystemConfig) -> anyhow::Result<()> {
-    let writer = paasta_logs::writer(system.map())?;
-    let log: Arc<dyn paasta_logs::LogWriter> = Arc::from(writer);
+async fn serve(args: Args, system: &SystemConfig, log: Arc<dyn LogWriter>) -> anyhow::Result<()> {
     let surroundings = Surroundings {
         system_config_dir: args.system_config_dir,
         soa_dir: args.soa_dir,
