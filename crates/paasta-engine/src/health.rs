@@ -83,7 +83,7 @@ impl Prober {
                 let scheme = if *tls { "https" } else { "http" };
                 let slash = if path.starts_with('/') { "" } else { "/" };
                 let url = format!("{scheme}://127.0.0.1:{}{slash}{path}", port_of(target, *port)?);
-                let response = self.client.get(url).send().await.map_err(|error| chain(&error))?;
+                let response = self.client.get(url).send().await.map_err(|error| innermost(&error))?;
                 match response.status().as_u16() {
                     200..=399 => Ok(()),
                     status => Err(format!("HTTP status {status}")),
@@ -99,6 +99,15 @@ impl Prober {
             }
         }
     }
+}
+
+/// The last cause tells: those before it say that a request was made and to where, which whoever reads it knows.
+fn innermost(error: &dyn std::error::Error) -> String {
+    let mut last = error;
+    while let Some(cause) = last.source() {
+        last = cause;
+    }
+    last.to_string()
 }
 
 fn port_of(target: &CheckTarget, port: CheckPort) -> Result<u16, String> {
@@ -161,5 +170,24 @@ impl ServerCertVerifier for AnyCertificate {
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
         self.0.signature_verification_algorithms.supported_schemes()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_refused_connection_is_told_in_few_words() {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+        let address = listener.local_addr().expect("an address");
+        drop(listener);
+        let client = reqwest::Client::builder()
+            .tls_backend_preconfigured(tls_without_judgement().expect("TLS"))
+            .no_proxy()
+            .build()
+            .expect("a client");
+        let error = client.get(format!("http://{address}/status")).send().await.expect_err("nobody listens");
+        assert!(innermost(&error).starts_with("Connection refused"), "{}", innermost(&error));
     }
 }

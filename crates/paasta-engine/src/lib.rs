@@ -26,5 +26,5 @@ pub use config::{Config, PortRange, PortRangeError};
 pub use executor::{Executor, Launch, LaunchError, ProcessExecutor, ProcessSettings, ResolvedEnv};
 pub use journal::JournalEntry;
 pub use secrets::{NoSecrets, SecretError, SecretText, Secrets};
-pub use server::{EngineServer, StartError, StopError};
+pub use server::{Abandoned, EngineServer, StartError, StopError, end_abandoned};
 pub use store::StoreError;

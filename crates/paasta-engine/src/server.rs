@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, Weak};
 use std::time::Duration;
 
@@ -14,12 +15,12 @@ use tokio::task::{JoinHandle, JoinSet};
 use crate::actor::Actor;
 use crate::config::Config;
 use crate::core_loop::{Caller, CoreLoop, QUEUE_MAX, chain};
-use crate::executor::{Executor, ProcessExecutor, ProcessSettings};
+use crate::executor::{self, Executor, ProcessExecutor, ProcessSettings};
 use crate::health::Prober;
 use crate::journal::Journal;
 use crate::rest::{self, Face};
 use crate::state::{Command, Engine, Memory, Phase, RunRef, Settings};
-use crate::store::{Store, StoreError};
+use crate::store::{self, Store, StoreError};
 
 /// Events kept for listeners that are behind.
 const EVENTS_MAX: usize = 4096;
@@ -71,6 +72,40 @@ pub enum StartError {
     Tls(String),
 }
 
+impl StartError {
+    /// Whether the state file is there but says nothing that this engine understands. [`end_abandoned`] ends its tasks
+    /// all the same.
+    pub fn is_unreadable_state(&self) -> bool {
+        matches!(
+            self,
+            StartError::State(StoreError::Version { .. } | StoreError::Parse { .. }) | StartError::App { .. }
+        )
+    }
+}
+
+/// What [`end_abandoned`] did.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Abandoned {
+    /// The processes there were.
+    pub processes: usize,
+    /// Those that are still there.
+    pub left: usize,
+    /// Where the state file is now.
+    pub aside: PathBuf,
+}
+
+/// Ends the tasks of an engine whose state file cannot be read: every process that carries an engine's mark and has
+/// its directory below `state_dir` is asked to end, and killed after `grace`. Nothing is drained. The state file is
+/// moved aside, so that the next engine begins anew.
+///
+/// # Errors
+/// [`StoreError`] if an engine holds the directory, or the file cannot be moved.
+pub async fn end_abandoned(state_dir: &Path, grace: Duration) -> Result<Abandoned, StoreError> {
+    let ending = async |dir: &Path| executor::end_all(&dir.join("tasks"), grace).await;
+    let ((processes, left), aside) = store::set_aside(state_dir, ending).await?;
+    Ok(Abandoned { processes, left, aside })
+}
+
 /// Why not all tasks were stopped.
 #[derive(Debug, thiserror::Error)]
 pub enum StopError {
@@ -106,7 +141,7 @@ impl EngineServer {
         let (store, memory) = Store::open(&config.state_dir, &uuid::Uuid::new_v4().to_string())?;
         let journal =
             Journal::open(store.dir()).map_err(|source| StartError::Io { what: "journal", source })?;
-        let executor = executor(&config, &store)?;
+        let executor = executor_of(&config, &store)?;
         // The port is taken before any task is touched: an engine that cannot serve does nothing.
         let failed = |source| StartError::Listen { address: config.listen, source };
         let listener = TcpListener::bind(config.listen).await.map_err(failed)?;
@@ -210,7 +245,7 @@ impl std::fmt::Debug for EngineServer {
     }
 }
 
-fn executor(config: &Config, store: &Store) -> Result<Arc<dyn Executor>, StartError> {
+fn executor_of(config: &Config, store: &Store) -> Result<Arc<dyn Executor>, StartError> {
     if let Some(executor) = &config.executor {
         return Ok(executor.clone());
     }

@@ -76,22 +76,9 @@ pub(crate) struct Store {
 impl Store {
     /// Takes the directory, making it if need be, and reads what it holds. `fresh_id` names a new engine.
     pub(crate) fn open(dir: &Path, fresh_id: &str) -> Result<(Self, Memory), StoreError> {
-        let io = |action, path: &Path| {
-            let path = path.to_owned();
-            move |source| StoreError::Io { action, path, source }
-        };
         let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(dir);
         made.map_err(io("make", dir))?;
-        let dir = std::fs::canonicalize(dir).map_err(io("find", dir))?;
-        let lock_path = dir.join("lock");
-        let options =
-            OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(&lock_path);
-        let lock = options.map_err(io("open", &lock_path))?;
-        match rustix::fs::flock(&lock, rustix::fs::FlockOperation::NonBlockingLockExclusive) {
-            Ok(()) => {}
-            Err(rustix::io::Errno::WOULDBLOCK) => return Err(StoreError::InUse { path: dir }),
-            Err(error) => return Err(io("lock", &lock_path)(error.into())),
-        }
+        let (dir, lock) = take(dir)?;
         let path = dir.join("state.json");
         match std::fs::read(&path) {
             Ok(bytes) => {
@@ -129,6 +116,37 @@ impl Store {
             source,
         })
     }
+}
+
+/// Moves a state file aside, so that the next engine begins anew. `before` is done first, while no engine can start;
+/// it gets the directory. Says where the file is now.
+pub(crate) async fn set_aside<T>(
+    dir: &Path,
+    before: impl AsyncFnOnce(&Path) -> T,
+) -> Result<(T, PathBuf), StoreError> {
+    let (dir, _lock) = take(dir)?;
+    let done = before(&dir).await;
+    let (path, aside) = (dir.join("state.json"), dir.join("state.json.unreadable"));
+    std::fs::rename(&path, &aside).map_err(io("move aside", &path))?;
+    Ok((done, aside))
+}
+
+/// The directory's whole path, and the lock that makes it ours.
+fn take(dir: &Path) -> Result<(PathBuf, File), StoreError> {
+    let dir = std::fs::canonicalize(dir).map_err(io("find", dir))?;
+    let lock_path = dir.join("lock");
+    let options = OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(&lock_path);
+    let lock = options.map_err(io("open", &lock_path))?;
+    match rustix::fs::flock(&lock, rustix::fs::FlockOperation::NonBlockingLockExclusive) {
+        Ok(()) => Ok((dir, lock)),
+        Err(rustix::io::Errno::WOULDBLOCK) => Err(StoreError::InUse { path: dir }),
+        Err(error) => Err(io("lock", &lock_path)(error.into())),
+    }
+}
+
+fn io(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> StoreError + use<> {
+    let path = path.to_owned();
+    move |source| StoreError::Io { action, path, source }
 }
 
 fn parse(path: &Path, bytes: &[u8]) -> Result<Document, StoreError> {

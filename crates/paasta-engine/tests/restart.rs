@@ -171,3 +171,24 @@ async fn a_state_file_of_another_version_is_refused() {
     let cause = std::error::Error::source(&error).expect("a cause").to_string();
     assert!(cause.ends_with("has version 99, expected 1"), "{cause}");
 }
+
+#[tokio::test]
+async fn tasks_of_an_unreadable_state_can_be_ended() {
+    let place = Place::new((23120, 23139));
+    let engine = place.start().await;
+    let client = Client::new(engine.address());
+    client.create(sleeper("a", 2)).await;
+    client.settled("a", 2).await;
+    let id = engine.id().to_owned();
+    let grace = Duration::from_secs(3);
+    paasta_engine::end_abandoned(&place.state(), grace).await.expect_err("an engine holds it");
+    engine.shutdown().await;
+    std::fs::write(place.state().join("state.json"), r#"{"version":1,"eng"#).expect("writes");
+    let error = paasta_engine::EngineServer::start(place.config()).await.expect_err("refused");
+    assert!(error.is_unreadable_state(), "{error}");
+    assert_eq!(marked(&id).len(), 2);
+    let ended = paasta_engine::end_abandoned(&place.state(), grace).await.expect("ends them");
+    assert_eq!((ended.processes, ended.left), (2, 0));
+    assert_eq!(marked(&id), []);
+    place.start().await.shutdown().await;
+}

@@ -1,6 +1,8 @@
 //! Finding processes and telling them apart, over `/proc` (Linux).
 
+use std::collections::BTreeSet;
 use std::fs;
+use std::path::Path;
 
 use paasta_core::TaskId;
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
@@ -88,6 +90,22 @@ pub(super) fn marked(engine: &str) -> Vec<Marked> {
     let mut found: Vec<Marked> = pids().into_iter().filter_map(|pid| look(pid, engine)).collect();
     found.sort_by_key(|process| (process.identity.started, process.identity.pid));
     found
+}
+
+/// Every living process that carries a mark of any engine and has its directory below `sandboxes`, and whoever is in
+/// a group that such a process leads.
+pub(super) fn living_in(sandboxes: &Path) -> Vec<Identity> {
+    let pids = pids();
+    let of_ours = |pid: &i32| {
+        let environment = environment_of(*pid).unwrap_or_default();
+        let has_mark = environment.iter().any(|(name, _)| name == TASK_MARK || name == CHECK_MARK);
+        let sandbox = environment.iter().find(|(name, _)| name == "MESOS_SANDBOX");
+        has_mark && sandbox.is_some_and(|(_, path)| Path::new(path).starts_with(sandboxes))
+    };
+    let ours: BTreeSet<i32> = pids.iter().copied().filter(of_ours).collect();
+    let in_group_of_ours = |pid: i32| stat(pid).is_some_and(|stat| ours.contains(&stat.group));
+    let found = pids.into_iter().filter(|pid| ours.contains(pid) || in_group_of_ours(*pid));
+    found.filter_map(|pid| Identity::of(pid).filter(Identity::is_alive)).collect()
 }
 
 /// A process group that was a task's own until a certain tick: whoever is in it and began no later is the task's,

@@ -1,5 +1,6 @@
 //! Where tasks run.
 
+mod abandoned;
 mod environment;
 mod inspect;
 mod logs;
@@ -15,6 +16,7 @@ use paasta_core::{LogStream, TaskId};
 use crate::artifacts::Artifact;
 use crate::state::{Exit, LaunchOrder, RunRef};
 
+pub(crate) use abandoned::end_all;
 pub use process::{ProcessExecutor, ProcessSettings};
 
 /// Runs tasks. The engine has told its state file of a task before it calls [`Executor::spawn`], so that

@@ -14,6 +14,8 @@ struct End<'a> {
     state: &'static str,
     note: &'static str,
     message: &'a str,
+    /// Whether the engine was there when it happened. What was lost while it was away says nothing of the app.
+    seen: bool,
 }
 
 impl Engine {
@@ -62,9 +64,9 @@ impl Engine {
     ) -> Result<Reply, Refusal> {
         let killing = self.memory.tasks.get(id).is_some_and(|task| !task.is_live());
         let end = if killing {
-            End { state: "TASK_KILLED", note: "task_killed", message }
+            End { state: "TASK_KILLED", note: "task_killed", message, seen: true }
         } else {
-            End { state: "TASK_FAILED", note: "task_failed_to_start", message }
+            End { state: "TASK_FAILED", note: "task_failed_to_start", message, seen: true }
         };
         self.end(now, id, &end, out)
     }
@@ -80,14 +82,14 @@ impl Engine {
         let message = exit.message();
         let message = message.as_str();
         let end = match exit {
-            _ if killing => End { state: "TASK_KILLED", note: "task_killed", message },
-            Exit::Code(0) => End { state: "TASK_FINISHED", note: "task_exited", message },
-            _ => End { state: "TASK_FAILED", note: "task_exited", message },
+            _ if killing => End { state: "TASK_KILLED", note: "task_killed", message, seen: true },
+            Exit::Code(0) => End { state: "TASK_FINISHED", note: "task_exited", message, seen: true },
+            _ => End { state: "TASK_FAILED", note: "task_exited", message, seen: true },
         };
         self.end(now, id, &end, out)
     }
 
-    /// Forgets a task. One that ended by itself delays the app's next launch.
+    /// Forgets a task. One that ended by itself before the engine's eyes delays the app's next launch.
     fn end(
         &mut self,
         now: Timestamp,
@@ -110,7 +112,7 @@ impl Engine {
         {
             record_failure(app, now, &task, end);
             // A kill for bad health has delayed the next launch already, when it was ordered.
-            if reason.is_none() {
+            if reason.is_none() && end.seen {
                 delay_after(app, now, &task);
             }
         }
@@ -246,7 +248,12 @@ impl Engine {
                 let order = self.order(app, id, &task.ports);
                 out.push(Effect::Launch(Box::new(order)));
             }
-            _ => drop(self.exited(now, id, &Exit::Unknown, out)),
+            _ if !task.is_live() => drop(self.exited(now, id, &Exit::Unknown, out)),
+            _ => {
+                let message = "Command ended while the engine was away";
+                let end = End { state: "TASK_FAILED", note: "task_exited", message, seen: false };
+                drop(self.end(now, id, &end, out));
+            }
         }
     }
 
