@@ -181,6 +181,7 @@ fn git(arguments: &[&str]) -> Command {
 fn run(command: Command, limit: Duration, url: &str) -> Result<Output, RefsError> {
     child::run(command, limit).map_err(|error| match error {
         ChildError::TimedOut => RefsError::TimedOut { url: url.to_owned(), seconds: limit.as_secs() },
+        ChildError::TooMuch => RefsError::TooLong { url: url.to_owned(), bytes: child::STDOUT_BYTES_MAX },
         ChildError::Io(error) => RefsError::Unreachable {
             url: url.to_owned(),
             reason: format!("the `git` command could not be run: {error}"),

@@ -105,6 +105,14 @@ pub enum RefsError {
         /// What was wrong with it.
         reason: String,
     },
+    /// It answered more than any list of refs should be.
+    #[error("the git repository `{url}` answered more than {bytes} bytes")]
+    TooLong {
+        /// The remote.
+        url: String,
+        /// What would have been read.
+        bytes: u64,
+    },
     /// The URL has no meaning.
     #[error("`{url}` is not the URL of a git repository: {reason}")]
     BadUrl {

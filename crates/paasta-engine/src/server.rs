@@ -30,6 +30,8 @@ const HOUSEKEEPING_EVERY: Duration = Duration::from_secs(5);
 const LAUNCHES_MAX: usize = 16;
 /// Between two looks whether all tasks are gone.
 const LOOK_EVERY: Duration = Duration::from_millis(30);
+/// At the end, the last save is waited for this long.
+const LAST_SAVE_PATIENCE: Duration = Duration::from_secs(10);
 
 /// Why an engine did not start.
 #[derive(Debug, thiserror::Error)]
@@ -197,7 +199,8 @@ impl EngineServer {
         &self.engine
     }
 
-    /// Stops serving and lets go of the state directory. Tasks go on running.
+    /// Stops serving and lets go of the state directory. Tasks go on running. A save that hangs on the disk is waited
+    /// for up to ten seconds; it then still holds the directory, and a warning says so.
     pub async fn shutdown(mut self) {
         for work in self.work.drain(..) {
             work.abort();
@@ -205,7 +208,13 @@ impl EngineServer {
             let _ = work.await;
         }
         // The last save may still be under way and holds the directory.
+        let deadline = tokio::time::Instant::now() + LAST_SAVE_PATIENCE;
         while self.store.upgrade().is_some() {
+            if tokio::time::Instant::now() >= deadline {
+                let seconds = LAST_SAVE_PATIENCE.as_secs();
+                tracing::warn!(seconds, "the last save did not end; the state directory is still held");
+                return;
+            }
             tokio::time::sleep(LOOK_EVERY).await;
         }
     }

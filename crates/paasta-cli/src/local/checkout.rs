@@ -1,6 +1,7 @@
 //! Images of this machine: an image names a service and a git sha, and stands for a checkout of that sha.
 
 use std::collections::HashMap;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -8,7 +9,9 @@ use std::time::Duration;
 
 use paasta_core::{GitSha, ServiceName};
 use paasta_deployments::without_password;
+use tempfile::TempDir;
 use tokio::process::Command;
+use tokio::task::spawn_blocking;
 
 /// One `git` command may take this long.
 const GIT_SECONDS_MAX: u64 = 300;
@@ -20,7 +23,7 @@ pub type RemoteOf = dyn Fn(&ServiceName) -> Result<String, String> + Send + Sync
 /// every task of that sha.
 pub struct Checkouts {
     directory: PathBuf,
-    remote_of: Box<RemoteOf>,
+    remote_of: Arc<RemoteOf>,
     under_way: Mutex<HashMap<PathBuf, Arc<tokio::sync::Mutex<()>>>>,
 }
 
@@ -66,6 +69,7 @@ pub enum CheckoutError {
 impl Checkouts {
     /// Checkouts below `directory`.
     pub fn new(directory: PathBuf, remote_of: Box<RemoteOf>) -> Self {
+        let remote_of = Arc::from(remote_of);
         Self { directory, remote_of, under_way: Mutex::default() }
     }
 
@@ -87,7 +91,7 @@ impl Checkouts {
         let path = self.directory.join(service.as_str()).join(sha.as_str());
         let turn = self.turn(&path);
         let _turn = turn.lock().await;
-        if !path.is_dir() {
+        if !is_dir(&path).await {
             self.check_out(&service, &sha, &path).await?;
         }
         Ok(path)
@@ -100,26 +104,82 @@ impl Checkouts {
     }
 
     async fn check_out(&self, service: &ServiceName, sha: &GitSha, path: &Path) -> Result<(), CheckoutError> {
-        let url = (self.remote_of)(service)
-            .map_err(|reason| CheckoutError::NoRemote { service: service.clone(), reason })?;
-        let not_written = |error: std::io::Error| CheckoutError::NotWritten {
-            path: path.to_owned(),
-            reason: error.to_string(),
-        };
-        let parent = self.directory.join(service.as_str());
-        std::fs::create_dir_all(&parent).map_err(not_written)?;
-        // Dropped on the way out, whatever happens, it takes its remains along.
+        let (remote_of, of) = (Arc::clone(&self.remote_of), service.clone());
+        let url = spawn_blocking(move || remote_of(&of)).await.unwrap_or_else(|panic| Err(panic.to_string()));
+        let url = url.map_err(|reason| CheckoutError::NoRemote { service: service.clone(), reason })?;
+        let not_written =
+            |error: io::Error| CheckoutError::NotWritten { path: path.to_owned(), reason: error.to_string() };
         let unfinished =
-            tempfile::Builder::new().prefix(UNFINISHED).tempdir_in(&parent).map_err(not_written)?;
-        fetch(unfinished.path(), &url, sha).await.map_err(|reason| CheckoutError::NotFetched {
-            service: service.clone(),
-            sha: sha.clone(),
-            reason: reason.replace(&url, &without_password(&url)),
-            url: without_password(&url),
-        })?;
-        std::fs::remove_dir_all(unfinished.path().join(".git")).map_err(not_written)?;
-        std::fs::rename(unfinished.keep(), path).map_err(not_written)
+            Unfinished::make(self.directory.join(service.as_str())).await.map_err(not_written)?;
+        let fetched = fetch(unfinished.path(), &url, sha).await;
+        if let Err(reason) = fetched {
+            unfinished.remove().await;
+            return Err(CheckoutError::NotFetched {
+                service: service.clone(),
+                sha: sha.clone(),
+                reason: reason.replace(&url, &without_password(&url)),
+                url: without_password(&url),
+            });
+        }
+        unfinished.finish(path.to_owned()).await.map_err(not_written)
     }
+}
+
+async fn is_dir(path: &Path) -> bool {
+    tokio::fs::metadata(path).await.is_ok_and(|metadata| metadata.is_dir())
+}
+
+/// A checkout in the making. Dropped on the way out, whatever happens, it takes its remains along; large ones take
+/// their time, so that never happens on the runtime's own threads.
+struct Unfinished(Option<TempDir>);
+
+impl Unfinished {
+    async fn make(parent: PathBuf) -> io::Result<Self> {
+        let make = move || {
+            std::fs::create_dir_all(&parent)?;
+            tempfile::Builder::new().prefix(UNFINISHED).tempdir_in(&parent)
+        };
+        Ok(Self(Some(off_runtime(make).await?)))
+    }
+
+    fn path(&self) -> &Path {
+        self.0.as_ref().map_or(Path::new(""), TempDir::path)
+    }
+
+    async fn remove(mut self) {
+        // What stays is removed at the next start.
+        let _ = off_runtime({
+            let directory = self.0.take();
+            move || directory.map_or(Ok(()), TempDir::close)
+        })
+        .await;
+    }
+
+    async fn finish(mut self, path: PathBuf) -> io::Result<()> {
+        let Some(directory) = self.0.take() else { return Ok(()) };
+        off_runtime(move || {
+            std::fs::remove_dir_all(directory.path().join(".git"))?;
+            std::fs::rename(directory.path(), path)?;
+            // It is not there any more.
+            let _ = directory.keep();
+            Ok(())
+        })
+        .await
+    }
+}
+
+impl Drop for Unfinished {
+    fn drop(&mut self) {
+        if let (Some(directory), Ok(runtime)) = (self.0.take(), tokio::runtime::Handle::try_current()) {
+            runtime.spawn_blocking(move || drop(directory));
+        }
+    }
+}
+
+async fn off_runtime<T: Send + 'static>(
+    work: impl FnOnce() -> io::Result<T> + Send + 'static,
+) -> io::Result<T> {
+    spawn_blocking(work).await.unwrap_or_else(|panic| Err(io::Error::other(panic)))
 }
 
 const UNFINISHED: &str = ".unfinished-";

@@ -18,6 +18,8 @@ use crate::artifacts::Artifact;
 const DEAD_MAX: usize = 100;
 /// A gone task's directory always stays this long.
 const DEAD_KEPT: Duration = Duration::from_secs(600);
+/// A copy of an artifact may take this long; it holds one of the few places for launches.
+const COPY_PATIENCE: Duration = Duration::from_secs(300);
 
 /// Where a task's directory is.
 pub(super) fn path(root: &Path, task: &TaskId) -> Option<PathBuf> {
@@ -29,14 +31,15 @@ pub(super) fn path(root: &Path, task: &TaskId) -> Option<PathBuf> {
 /// Makes a task's directory ready and says in which one its command runs.
 pub(super) async fn prepare(sandbox: &Path, artifact: Option<&Artifact>) -> Result<PathBuf, LaunchError> {
     let failed = |path: &Path, reason: String| LaunchError::Sandbox { path: path.to_owned(), reason };
-    let made = fs::DirBuilder::new().recursive(true).mode(0o700).create(sandbox);
+    let place = sandbox.to_owned();
+    let made = off_runtime(move || fs::DirBuilder::new().recursive(true).mode(0o700).create(place)).await;
     made.map_err(|error| failed(sandbox, error.to_string()))?;
     match artifact {
         None => Ok(sandbox.to_owned()),
         Some(Artifact::Shared(directory)) => Ok(directory.clone()),
         Some(Artifact::Directory(source)) => {
             let checkout = sandbox.join("checkout");
-            copy(source, &checkout).await.map_err(|reason| failed(&checkout, reason))?;
+            copy(source, &checkout, COPY_PATIENCE).await.map_err(|reason| failed(&checkout, reason))?;
             Ok(checkout)
         }
     }
@@ -44,26 +47,37 @@ pub(super) async fn prepare(sandbox: &Path, artifact: Option<&Artifact>) -> Resu
 
 /// Copies a tree with `cp`: done in another process, no file of ours is open for writing while a task starts,
 /// which the system would answer with "text file busy".
-async fn copy(source: &Path, target: &Path) -> Result<(), String> {
-    match fs::remove_dir_all(target) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error.to_string()),
-        _ => {}
-    }
-    fs::create_dir(target).map_err(|error| error.to_string())?;
+async fn copy(source: &Path, target: &Path, patience: Duration) -> Result<(), String> {
+    let place = target.to_owned();
+    off_runtime(move || make_empty(&place)).await.map_err(|error| error.to_string())?;
     let output = Command::new("cp")
         .arg("-RpP")
         .arg(source.join("."))
         .arg(target)
         .stdin(Stdio::null())
         .kill_on_drop(true)
-        .output()
-        .await;
-    let output = output.map_err(|error| format!("could not run `cp`: {error}"))?;
+        .output();
+    let output = tokio::time::timeout(patience, output)
+        .await
+        .map_err(|_| format!("`cp` took longer than {} s", patience.as_secs()))?
+        .map_err(|error| format!("could not run `cp`: {error}"))?;
     if output.status.success() {
         Ok(())
     } else {
         Err(format!("`cp` failed: {}", String::from_utf8_lossy(&output.stderr).trim()))
     }
+}
+
+fn make_empty(directory: &Path) -> io::Result<()> {
+    match fs::remove_dir_all(directory) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => fs::create_dir(directory),
+    }
+}
+
+/// Slow disks hold up no other task.
+async fn off_runtime(work: impl FnOnce() -> io::Result<()> + Send + 'static) -> io::Result<()> {
+    tokio::task::spawn_blocking(work).await.unwrap_or_else(|panic| Err(io::Error::other(panic)))
 }
 
 /// Throws away what only a running task needs.
@@ -92,4 +106,24 @@ pub(super) fn sweep(root: &Path, live: &BTreeSet<TaskId>) -> io::Result<()> {
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_copy_is_whole_and_new_and_does_not_take_for_ever() {
+        let root = tempfile::tempdir().expect("a directory");
+        let (source, target) = (root.path().join("source"), root.path().join("target"));
+        fs::create_dir_all(source.join("below")).expect("a directory");
+        fs::write(source.join("below/file"), "text").expect("writes");
+        fs::create_dir(&target).expect("a directory");
+        fs::write(target.join("from before"), "").expect("writes");
+        copy(&source, &target, COPY_PATIENCE).await.expect("copies");
+        assert_eq!(fs::read_to_string(target.join("below/file")).expect("reads"), "text");
+        assert!(!target.join("from before").exists());
+        let error = copy(&source, &target, Duration::ZERO).await.expect_err("no time");
+        assert_eq!(error, "`cp` took longer than 0 s");
+    }
 }
