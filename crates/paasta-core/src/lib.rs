@@ -28,7 +28,8 @@ pub use engine::{Change, Engine, EngineError, Homes, LogStream, LogTail, Rendere
 pub use ids::{AppId, HomeId, InstanceId, TaskId};
 pub use names::{ClusterName, GitSha, InstanceName, NameError, Registration, ServiceName};
 pub use ports::{
-    Clock, Counts, LockError, LockGuard, Locks, LogLevel, LogRecord, LogSink, NoLog, PortError, SystemClock,
+    Clock, Counts, LockError, LockGuard, Locks, LogLevel, LogRecord, LogSink, NoLog, PortError, SteadyClock,
+    SystemClock,
 };
 pub use reading::Reading;
 pub use sighting::{App, CheckTiming, Fleet, Health, LaunchWait, Sighting, Task, TaskFailure, TaskPhase};

@@ -1,7 +1,7 @@
 //! Ports to whatever is not an engine.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
@@ -23,6 +23,36 @@ impl Clock for SystemClock {
     fn now(&self) -> Timestamp {
         let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
         Timestamp::from_millis(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
+    }
+}
+
+/// A clock that shows the time of day at which it was made, and from then on moves with this machine's monotonic
+/// clock: a wall clock that is set forward or back does not move it. For whoever only measures waits; what it shows is
+/// the time of day as long as nobody sets the wall clock, and it stands still while the machine sleeps.
+///
+/// ```
+/// use paasta_core::{Clock, SteadyClock, SystemClock};
+///
+/// let clock = SteadyClock::from(SystemClock.now());
+/// let earlier = clock.now();
+/// assert!(clock.now() >= earlier);
+/// ```
+#[derive(Clone, Copy, Debug)]
+pub struct SteadyClock {
+    anchor: Timestamp,
+    made: Instant,
+}
+
+impl From<Timestamp> for SteadyClock {
+    /// A clock that shows `now` now.
+    fn from(now: Timestamp) -> Self {
+        Self { anchor: now, made: Instant::now() }
+    }
+}
+
+impl Clock for SteadyClock {
+    fn now(&self) -> Timestamp {
+        self.anchor.plus(self.made.elapsed())
     }
 }
 

@@ -17,7 +17,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut now = Timestamp::from_millis(0);
     while let Some(event) = events.pop() {
         for action in deployd.handle(now, event) {
-            let Action::StartPass(instance) = action else { continue };
+            let Action::StartPass { instance, .. } = action else { continue };
             println!("{now} pass over {instance}");
             let result = match instance.service().as_str() {
                 "broken" => PassResult::Failed("no such bounce method".to_owned()),

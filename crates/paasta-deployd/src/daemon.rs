@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use paasta_config::{Coordination, CoordinationDriver, SystemConfig, SystemError};
-use paasta_core::{Clock, Counts, Engine, Locks, LogSink};
+use paasta_core::{Clock, Counts, Engine, Locks, LogSink, SteadyClock};
 use paasta_deployments::Limits;
 use paasta_drain::{ClientError, DrainTools};
 use paasta_marathon::{MarathonEngine, MarathonRenderer, ServersError, SetUpError};
@@ -32,7 +32,7 @@ pub struct Surroundings {
     pub soa_dir: Option<PathBuf>,
     /// Where lines for services' people go.
     pub log: Arc<dyn LogSink>,
-    /// Tells the time.
+    /// The wall clock. Waits are not measured by it.
     pub clock: Arc<dyn Clock>,
 }
 
@@ -78,29 +78,28 @@ impl Daemon {
         let engine: Arc<dyn Engine> = Arc::new(MarathonEngine::from_system(system.map())?);
         let drains = DrainTools::new("paasta-deployd", env!("CARGO_PKG_VERSION"))?
             .with_hacheck_port(system.hacheck_port()?);
-        let passes = SetupPasses {
-            soa_dir: soa_dir.clone(),
-            system_config_dir: system_config_dir.clone(),
-            counts: counts(&directory),
-            pass: Pass {
-                engine: engine.clone(),
-                renderer: Arc::new(MarathonRenderer::from_system(system.map())?),
-                locks: locks(&directory),
-                drains: Arc::new(drains),
-                log: Arc::new(OnceAMinute::new(surroundings.log)),
-                clock: surroundings.clock.clone(),
-                discovery: None,
-                limits: Default::default(),
-            },
-        };
-        let configs = SoaConfigs {
-            soa_dir: soa_dir.clone(),
-            system_config_dir: system_config_dir.clone(),
-            limits: Limits::default(),
-        };
-        let handle = Handle::new(settings, surroundings.clock.clone());
-        let ports = Ports {
+        let steady: Arc<dyn Clock> = Arc::new(SteadyClock::from(surroundings.clock.now()));
+        let pass = Pass {
+            engine: engine.clone(),
+            renderer: Arc::new(MarathonRenderer::from_system(system.map())?),
+            locks: locks(&directory),
+            drains: Arc::new(drains),
+            log: Arc::new(OnceAMinute::new(surroundings.log)),
             clock: surroundings.clock,
+            discovery: None,
+            limits: Default::default(),
+        };
+        let passes = SetupPasses::new(
+            soa_dir.clone(),
+            system_config_dir.clone(),
+            counts(&directory),
+            pass,
+            steady.clone(),
+        );
+        let configs = SoaConfigs::new(soa_dir.clone(), system_config_dir.clone(), Limits::default(), system);
+        let handle = Handle::new(settings, steady.clone());
+        let ports = Ports {
+            clock: steady,
             configs: Arc::new(configs),
             passes: Arc::new(passes.clone()),
             changes: engine.changes(),

@@ -18,7 +18,7 @@
 //! let instance = "example.main".parse().expect("an instance");
 //! let listing = Listing::of(Scope::All, [instance]);
 //! let actions = deployd.handle(now, Event::InstancesListed(listing));
-//! assert!(actions.iter().any(|action| matches!(action, Action::StartPass(id) if id.to_string() == "example.main")));
+//! assert!(actions.iter().any(|action| matches!(action, Action::StartPass { instance, .. } if instance.to_string() == "example.main")));
 //! ```
 
 mod daemon;
@@ -27,7 +27,9 @@ mod ports;
 mod run;
 mod settings;
 mod setup_passes;
+mod shared_fleet;
 mod soa_configs;
+mod start_keys;
 mod state;
 mod sweep;
 
@@ -40,6 +42,6 @@ pub use setup_passes::SetupPasses;
 pub use soa_configs::SoaConfigs;
 pub use state::{
     Action, Because, Deployd, Event, Listed, Listing, QueueEntry, RegenerationEntry, RunningEntry, Scope,
-    Snapshot,
+    Snapshot, Wake,
 };
 pub use sweep::{FileSweep, SweepRoots, Swept};

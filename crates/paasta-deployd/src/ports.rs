@@ -2,16 +2,16 @@
 
 use async_trait::async_trait;
 use paasta_bounce::Why;
-use paasta_core::{InstanceId, ServiceName, Timestamp};
+use paasta_core::{InstanceId, ServiceName};
 use serde::Serialize;
 
-use crate::state::{Listing, Scope};
+use crate::state::{Listing, Scope, Wake};
 
 /// One pass over one instance. Must be safe to drop at any await: what was sent is found by the next pass.
 #[async_trait]
 pub trait RunPass: Send + Sync + 'static {
-    /// Observes, plans, acts and settles once.
-    async fn run_pass(&self, instance: &InstanceId) -> PassReport;
+    /// Observes, plans, acts and settles once. What it sees must be younger than the wake.
+    async fn run_pass(&self, instance: &InstanceId, wake: Wake) -> PassReport;
 }
 
 /// How a pass ended, and what it waits for.
@@ -41,8 +41,12 @@ impl PassReport {
 pub enum PassResult {
     /// All is as wanted, or nothing is wanted.
     Steady,
-    /// Something is under way; look again then, or when the engine says something.
-    LookAgain(Timestamp),
+    /// Something is under way; look again after that long, or when the engine says something. It is a length of time
+    /// because a pass and the queue go by different clocks.
+    LookAgain {
+        /// How long from now.
+        seconds: f64,
+    },
     /// Somebody else holds the instance's bounce lock; nothing was done.
     LockHeld,
     /// It could not be done.

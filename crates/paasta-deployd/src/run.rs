@@ -12,7 +12,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
 use crate::ports::{Configs, PassReport, PassResult, RegenerateResult, RunPass};
-use crate::state::{Action, Deployd, Event, Scope, Snapshot};
+use crate::state::{Action, Deployd, Event, Scope, Snapshot, Wake};
 use crate::{FileSweep, NudgeListener, Settings};
 
 /// Events that wait for the machine; whoever has more to say waits too.
@@ -22,7 +22,7 @@ const NUDGES_MAX: usize = 256;
 
 /// What the loop needs.
 pub struct Ports {
-    /// Tells the time.
+    /// What waits are measured by; one that jumps, as the wall clock may, would stretch or cut them.
     pub clock: Arc<dyn Clock>,
     /// Lists instances, regenerates deployments.
     pub configs: Arc<dyn Configs>,
@@ -44,7 +44,7 @@ pub struct Handle {
 }
 
 impl Handle {
-    /// A handle on a machine that [`run`] will drive.
+    /// A handle on a machine that [`run`] will drive by the same clock.
     pub fn new(settings: Settings, clock: Arc<dyn Clock>) -> Self {
         Self { machine: Arc::new(Mutex::new(Deployd::new(settings))), clock }
     }
@@ -149,7 +149,7 @@ struct Shell {
 impl Shell {
     fn carry_out(&mut self, action: Action) {
         match action {
-            Action::StartPass(instance) => self.start_pass(instance),
+            Action::StartPass { instance, wake } => self.start_pass(instance, wake),
             Action::ListInstances(scope) => self.list(scope),
             Action::SweepFiles => self.sweep(),
             Action::Regenerate(service) => self.regenerate(service),
@@ -159,11 +159,11 @@ impl Shell {
     }
 
     /// The pass has a task of its own, so that its panic is its own too.
-    fn start_pass(&mut self, instance: InstanceId) {
+    fn start_pass(&mut self, instance: InstanceId, wake: Wake) {
         let (passes, events) = (self.passes.clone(), self.events.clone());
         let patience = seconds(self.settings.pass_seconds_max);
         self.tasks.spawn(async move {
-            let report = guarded_pass(passes, instance.clone(), patience).await;
+            let report = guarded_pass(passes, instance.clone(), wake, patience).await;
             if let PassResult::Failed(reason) = &report.result {
                 tracing::warn!(%instance, %reason, "pass failed");
             }
@@ -225,10 +225,15 @@ impl Shell {
     }
 }
 
-async fn guarded_pass(passes: Arc<dyn RunPass>, instance: InstanceId, patience: Duration) -> PassReport {
+async fn guarded_pass(
+    passes: Arc<dyn RunPass>,
+    instance: InstanceId,
+    wake: Wake,
+    patience: Duration,
+) -> PassReport {
     let mut pass = tokio::spawn({
         let instance = instance.clone();
-        async move { passes.run_pass(&instance).await }
+        async move { passes.run_pass(&instance, wake).await }
     });
     let _abort = AbortOnDrop(pass.abort_handle());
     match tokio::time::timeout(patience, &mut pass).await {

@@ -5,11 +5,13 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use paasta_config::{LoadError, Soa, SystemConfig, Wanted};
-use paasta_core::{Counts, InstanceId, Timestamp};
+use paasta_core::{Clock, Counts, InstanceId};
 use paasta_setup::{Pass, PassState};
 
 use crate::ports::{PassReport, PassResult, RunPass};
+use crate::shared_fleet::SharedFleet;
 use crate::soa_configs::chain;
+use crate::state::Wake;
 
 /// Passes over real instances.
 #[derive(Clone)]
@@ -22,9 +24,23 @@ pub struct SetupPasses {
     pub counts: Arc<dyn Counts>,
     /// Everything the pass works with.
     pub pass: Pass,
+    fleet: Arc<SharedFleet>,
 }
 
 impl SetupPasses {
+    /// Passes that read their configuration below these two directories. `wakes` is the clock by which they are told
+    /// when they were woken; the pass has its own.
+    pub fn new(
+        soa_dir: PathBuf,
+        system_config_dir: PathBuf,
+        counts: Arc<dyn Counts>,
+        pass: Pass,
+        wakes: Arc<dyn Clock>,
+    ) -> Self {
+        let fleet = Arc::new(SharedFleet::new(pass.engine.clone(), wakes));
+        Self { soa_dir, system_config_dir, counts, pass, fleet }
+    }
+
     /// What is wanted of one instance now; `None` if it is not deployed.
     pub async fn wanted(&self, instance: &InstanceId) -> Result<Option<Wanted>, String> {
         let count = self.counts.count(instance).await;
@@ -45,14 +61,20 @@ impl SetupPasses {
 
 #[async_trait]
 impl RunPass for SetupPasses {
-    async fn run_pass(&self, instance: &InstanceId) -> PassReport {
+    /// An instance that is looked at together with many others first looks where they all look, so that those with
+    /// nothing to do cost one listing per home together (design decision 5).
+    async fn run_pass(&self, instance: &InstanceId, wake: Wake) -> PassReport {
         let wanted = match self.wanted(instance).await {
             Ok(Some(wanted)) => wanted,
             Ok(None) => return PassReport::new(PassResult::Steady),
             Err(reason) => return PassReport::failed(reason),
         };
-        match self.pass.run(&wanted, None).await {
-            Ok(report) => told(report, self.pass.clock.now()),
+        let fleet = match wake.because.concerns_many() {
+            true => self.fleet.after(wake.at).await,
+            false => None,
+        };
+        match self.pass.run(&wanted, fleet.as_deref()).await {
+            Ok(report) => told(report),
             Err(error) => PassReport::failed(chain(&error)),
         }
     }
@@ -60,7 +82,7 @@ impl RunPass for SetupPasses {
 
 /// A pass that only met problems has failed, and is tried again after the back-off; one that did something, or was
 /// told to come back, comes back when it said.
-fn told(report: paasta_setup::PassReport, now: Timestamp) -> PassReport {
+fn told(report: paasta_setup::PassReport) -> PassReport {
     let did_something = report.actions.iter().any(|taken| taken.outcome.is_done());
     let result = match report.state {
         PassState::LockHeld => PassResult::LockHeld,
@@ -69,7 +91,7 @@ fn told(report: paasta_setup::PassReport, now: Timestamp) -> PassReport {
             PassResult::Failed(report.problems.join("; "))
         }
         PassState::Working => {
-            PassResult::LookAgain(now.plus_seconds(report.look_again_seconds.unwrap_or_default()))
+            PassResult::LookAgain { seconds: report.look_again_seconds.unwrap_or_default() }
         }
     };
     PassReport { result, why: Some(report.why) }

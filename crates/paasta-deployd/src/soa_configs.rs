@@ -7,6 +7,7 @@ use paasta_core::{ClusterName, InstanceId, ServiceName};
 use paasta_deployments::{FileChange, Limits, generate_for_service, refs_for_url};
 
 use crate::ports::{Configs, RegenerateResult};
+use crate::start_keys::StartKeys;
 use crate::state::{Listed, Listing, Scope};
 
 /// soa-configs below one directory, for the cluster of one system config. Both are read anew on each call.
@@ -18,9 +19,15 @@ pub struct SoaConfigs {
     pub system_config_dir: PathBuf,
     /// What listing a remote's refs may take.
     pub limits: Limits,
+    start_keys: StartKeys,
 }
 
 impl SoaConfigs {
+    /// The services below `soa_dir`, for a deployd that was set up by `system`.
+    pub fn new(soa_dir: PathBuf, system_config_dir: PathBuf, limits: Limits, system: &SystemConfig) -> Self {
+        Self { soa_dir, system_config_dir, limits, start_keys: StartKeys::of(system.map()) }
+    }
+
     fn system(&self) -> Result<SystemConfig, String> {
         SystemConfig::load(&self.system_config_dir).map_err(|error| chain(&error))
     }
@@ -42,6 +49,7 @@ fn is_service(name: &ServiceName) -> bool {
 impl Configs for SoaConfigs {
     fn list(&self, scope: &Scope) -> Result<Listing, String> {
         let system = self.system()?;
+        self.start_keys.warn(system.map());
         let cluster = system.cluster().map_err(|error| chain(&error))?;
         // Documents are parsed once per listing: every instance of a service reads the same ones.
         let soa = Soa::open(&self.soa_dir).cached();
@@ -127,11 +135,9 @@ mod tests {
         write("soa/elsewhere/marathon-there.yaml", "main: {}\n");
         write("soa/_shared/marathon-here.yaml", "main: {}\n");
         write("soa/README", "not a service");
-        let configs = SoaConfigs {
-            soa_dir: root.path().join("soa"),
-            system_config_dir: root.path().join("etc"),
-            limits: Limits::default(),
-        };
+        let (soa_dir, etc) = (root.path().join("soa"), root.path().join("etc"));
+        let system = SystemConfig::load(&etc).expect("readable");
+        let configs = SoaConfigs::new(soa_dir, etc, Limits::default(), &system);
         let listing = configs.list(&Scope::All).expect("listed");
         let found: Vec<(String, f64)> = listing
             .instances

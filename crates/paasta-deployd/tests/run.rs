@@ -11,7 +11,7 @@ use futures_util::StreamExt;
 use paasta_core::{AppId, Change, InstanceId, ServiceName, SystemClock};
 use paasta_deployd::{
     Configs, FileSweep, Handle, Listing, NudgeListener, PassReport, PassResult, Ports, RegenerateResult,
-    RunPass, Scope, Settings, SweepRoots, run,
+    RunPass, Scope, Settings, SweepRoots, Wake, run,
 };
 use tokio::io::AsyncWriteExt;
 use tokio::sync::{mpsc, oneshot};
@@ -40,7 +40,7 @@ impl Configs for Fake {
 
 #[async_trait]
 impl RunPass for Fake {
-    async fn run_pass(&self, instance: &InstanceId) -> PassReport {
+    async fn run_pass(&self, instance: &InstanceId, _wake: Wake) -> PassReport {
         *self.passes.lock().expect("lock").entry(instance.to_string()).or_default() += 1;
         match instance.service().as_str() {
             "poison" => panic!("rendering broke"),

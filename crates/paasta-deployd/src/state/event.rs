@@ -50,8 +50,13 @@ pub enum Event {
 /// Something to be done by the loop.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Action {
-    /// Run one pass over this instance; answered by [`Event::PassFinished`], whatever happens to it.
-    StartPass(InstanceId),
+    /// Run one pass; answered by [`Event::PassFinished`], whatever happens to it.
+    StartPass {
+        /// Over this instance.
+        instance: InstanceId,
+        /// What it has to take into account.
+        wake: Wake,
+    },
     /// List instances; answered by [`Event::InstancesListed`] or [`Event::ListingFailed`].
     ListInstances(Scope),
     /// Compare the files with the last sweep; answered by [`Event::FilesSwept`].
@@ -123,6 +128,22 @@ pub struct Listed {
     pub bounce_start_deadline_seconds: f64,
 }
 
+/// The last thing that happened to an instance before its pass: what was seen of the engine earlier may be out of date.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Wake {
+    /// When deployd heard of it, by the clock that [`crate::Deployd::handle`] is told.
+    pub at: Timestamp,
+    /// What it was.
+    pub because: Because,
+}
+
+impl Wake {
+    /// The later of both.
+    pub(crate) fn or_later(self, other: Wake) -> Wake {
+        if other.at >= self.at { other } else { self }
+    }
+}
+
 /// Why an instance stands in the queue. Its text is what people see.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -164,6 +185,11 @@ impl Because {
             Because::Failed => "the last pass failed",
             Because::LockHeld => "somebody else held the bounce lock",
         }
+    }
+
+    /// Whether it is said of many instances at once, so that their passes may share one look at the engine.
+    pub fn concerns_many(self) -> bool {
+        matches!(self, Because::Startup | Because::EverythingChanged | Because::EngineLost | Because::Resync)
     }
 
     /// Whether people had a hand in it, so that a failing instance gets a try before its back-off ends.

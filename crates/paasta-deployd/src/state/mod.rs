@@ -12,7 +12,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use paasta_core::{Change, InstanceId, ServiceName, Timestamp};
 
-pub use event::{Action, Because, Event, Listed, Listing, Scope};
+pub use event::{Action, Because, Event, Listed, Listing, Scope, Wake};
 pub use snapshot::{QueueEntry, RegenerationEntry, RunningEntry, Snapshot};
 
 use crate::Settings;
@@ -291,7 +291,8 @@ impl Deployd {
             Stage::Queued => {
                 let Some(waiting) = self.queue.get(instance).copied() else { return };
                 if waiting.because == Because::Failed && !because.ends_backoff() {
-                    return;
+                    let wake = waiting.wake.or_later(due.wake);
+                    return self.queue.put(instance.clone(), Due { wake, ..waiting });
                 }
                 let rested = record.rested_at(self.settings.pass_gap_seconds);
                 let due = Due { wait_until: due.wait_until.max(rested), ..due };
@@ -301,7 +302,13 @@ impl Deployd {
     }
 
     fn due(&self, now: Timestamp, because: Because, deadline_seconds: f64) -> Due {
-        Due { wait_until: now, bounce_by: now.plus_seconds(deadline_seconds), queued_at: now, because }
+        Due {
+            wait_until: now,
+            bounce_by: now.plus_seconds(deadline_seconds),
+            queued_at: now,
+            because,
+            wake: Wake { at: now, because },
+        }
     }
 
     fn pass_finished(&mut self, now: Timestamp, instance: InstanceId, report: PassReport) {
@@ -361,7 +368,7 @@ impl Deployd {
             if let Some(record) = self.records.get_mut(&instance) {
                 record.stage = Stage::Running { since: now, because: due.because, next: Next::AsReported };
                 self.running += 1;
-                actions.push(Action::StartPass(instance));
+                actions.push(Action::StartPass { instance, wake: due.wake });
             }
         }
     }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use paasta_core::{InstanceId, Timestamp};
 
-use super::event::Because;
+use super::event::{Because, Wake};
 
 /// When an instance's turn comes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,10 +17,12 @@ pub(crate) struct Due {
     pub(crate) queued_at: Timestamp,
     /// What put it here.
     pub(crate) because: Because,
+    /// What happened last.
+    pub(crate) wake: Wake,
 }
 
 impl Due {
-    /// Both wishes in one: the earlier of each time. The reason is that of the earlier start.
+    /// Both wishes in one: the earlier of each time, the later wake. The reason is that of the earlier start.
     pub(crate) fn merge(self, other: Due) -> Due {
         let first = if other.wait_until < self.wait_until { other } else { self };
         Due {
@@ -28,6 +30,7 @@ impl Due {
             bounce_by: self.bounce_by.min(other.bounce_by),
             queued_at: self.queued_at.min(other.queued_at),
             because: first.because,
+            wake: self.wake.or_later(other.wake),
         }
     }
 }
@@ -99,6 +102,7 @@ mod tests {
             bounce_by: at(bounce_by),
             queued_at: at(0),
             because: Because::Startup,
+            wake: Wake { at: at(0), because: Because::Startup },
         }
     }
 
@@ -129,5 +133,15 @@ mod tests {
         queue.put(id("s.a"), due(0, 2));
         assert!(queue.pop(Timestamp::from_millis(0)).is_some());
         assert!(queue.pop(Timestamp::from_millis(0)).is_none());
+    }
+    #[test]
+    fn the_last_thing_that_happened_is_kept() {
+        let wake = |millis, because| Wake { at: Timestamp::from_millis(millis), because };
+        let waits = Due { wake: wake(5, Because::EngineChanged), ..due(0, 9) };
+        let later = Due { wake: wake(7, Because::EngineLost), ..due(3, 3) };
+        let earlier = Due { wake: wake(3, Because::EngineLost), ..due(3, 3) };
+        assert_eq!(waits.merge(later).wake, later.wake);
+        assert_eq!(waits.merge(earlier).wake, waits.wake);
+        assert_eq!(waits.merge(later).because, Because::Startup);
     }
 }

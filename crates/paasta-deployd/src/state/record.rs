@@ -2,7 +2,7 @@
 
 use paasta_core::Timestamp;
 
-use super::event::{Because, Listed};
+use super::event::{Because, Listed, Wake};
 use super::queue::Due;
 use crate::Settings;
 use crate::ports::{PassReport, PassResult};
@@ -76,6 +76,7 @@ impl Record {
                 bounce_by: *since,
                 queued_at: *since,
                 because: *because,
+                wake: Wake { at: *since, because: *because },
             });
         }
     }
@@ -94,7 +95,7 @@ impl Record {
         self.failures = match &report.result {
             PassResult::Failed(_) => self.failures.saturating_add(1),
             PassResult::LockHeld => self.failures,
-            PassResult::Steady | PassResult::LookAgain(_) => 0,
+            PassResult::Steady | PassResult::LookAgain { .. } => 0,
         };
         self.passes = self.passes.saturating_add(1);
         let reported = self.after(now, &report.result, settings);
@@ -106,7 +107,9 @@ impl Record {
             }
             Next::Again(due) => {
                 let soon = now.plus_seconds(settings.pass_gap_seconds);
-                Some(reported.merge(Due { wait_until: due.wait_until.max(soon), ..due }))
+                // The next pass has to see what this one did as well.
+                let wake = Wake { at: now, because: due.wake.because };
+                Some(Due { wake, ..reported.merge(Due { wait_until: due.wait_until.max(soon), ..due }) })
             }
             Next::Forget => None,
         }
@@ -118,14 +121,16 @@ impl Record {
         let soonest = now.plus_seconds(settings.pass_gap_seconds);
         let (at, because) = match result {
             PassResult::Steady => (regular, Because::Resync),
-            PassResult::LookAgain(at) => ((*at).max(soonest).min(regular.max(soonest)), Because::LookAgain),
+            PassResult::LookAgain { seconds } => {
+                (now.plus_seconds(*seconds).min(regular), Because::LookAgain)
+            }
             PassResult::LockHeld => (now.plus_seconds(settings.lock_held_seconds), Because::LockHeld),
             PassResult::Failed(_) => {
                 (now.plus_seconds(backoff_seconds(settings, self.failures)), Because::Failed)
             }
         };
         let at = at.max(soonest);
-        Due { wait_until: at, bounce_by: at, queued_at: now, because }
+        Due { wait_until: at, bounce_by: at, queued_at: now, because, wake: Wake { at: now, because } }
     }
 }
 

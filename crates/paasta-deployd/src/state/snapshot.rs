@@ -8,7 +8,8 @@ use super::record::{Next, Record, Stage};
 use super::{Deployd, Due};
 use crate::ports::PassReport;
 
-/// Queue, passes under way and what failed, at one moment.
+/// Queue, passes under way and what failed, at one moment. Its times are by the clock of deployd's loop, which does not
+/// follow a wall clock that is set forward or back: how far they are from `at` always holds.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Snapshot {
     /// When.

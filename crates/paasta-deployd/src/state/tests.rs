@@ -28,7 +28,7 @@ fn finished(instance: &str, result: PassResult) -> Event {
 
 fn passes(actions: &[Action]) -> Vec<String> {
     let started = actions.iter().filter_map(|action| match action {
-        Action::StartPass(instance) => Some(instance.to_string()),
+        Action::StartPass { instance, .. } => Some(instance.to_string()),
         _ => None,
     });
     started.collect()
@@ -247,6 +247,7 @@ struct Life {
     running: BTreeSet<InstanceId>,
     regenerating: BTreeSet<ServiceName>,
     asked: BTreeMap<InstanceId, Timestamp>,
+    happened: BTreeMap<InstanceId, Timestamp>,
     listings: Vec<Scope>,
     trace: Vec<Action>,
 }
@@ -264,6 +265,7 @@ impl Life {
             running: BTreeSet::new(),
             regenerating: BTreeSet::new(),
             asked: BTreeMap::new(),
+            happened: BTreeMap::new(),
             listings: Vec::new(),
             trace: Vec::new(),
         };
@@ -276,7 +278,13 @@ impl Life {
         let actions = self.deployd.handle(self.now, event);
         for action in &actions {
             match action {
-                Action::StartPass(instance) => {
+                Action::StartPass { instance, wake } => {
+                    let happened = self.happened.get(instance).copied().unwrap_or_default();
+                    let looks = !wake.because.concerns_many();
+                    assert!(
+                        looks || wake.at >= happened,
+                        "{instance} might miss what happened at {happened}"
+                    );
                     assert!(self.running.insert(instance.clone()), "two passes of {instance} at once");
                     assert!(self.running.len() <= self.workers, "more passes than workers");
                     self.asked.remove(instance);
@@ -337,6 +345,11 @@ impl Life {
         self.send(Event::InstancesListed(listing));
     }
 
+    fn happens(&mut self, to: impl Fn(&InstanceId) -> bool) {
+        let theirs = INSTANCES.iter().map(|text| id(text)).filter(|id| to(id));
+        self.happened.extend(theirs.map(|id| (id, self.now)));
+    }
+
     fn step(&mut self, step: &Step) {
         match *step {
             Step::Wait(millis) => {
@@ -348,8 +361,8 @@ impl Life {
                 self.running.remove(&instance);
                 let result = match how {
                     0 | 1 => PassResult::Steady,
-                    2 => PassResult::LookAgain(self.now.plus_seconds(1.0)),
-                    3 => PassResult::LookAgain(at(0.0)),
+                    2 => PassResult::LookAgain { seconds: 1.0 },
+                    3 => PassResult::LookAgain { seconds: 0.0 },
                     4 => PassResult::LockHeld,
                     _ => PassResult::Failed("poison".into()),
                 };
@@ -358,6 +371,7 @@ impl Life {
             Step::Engine(which) => {
                 let instance = id(INSTANCES[usize::from(which) % INSTANCES.len()]);
                 let app = AppId::new(format!("/{}.gitx.configy", instance.short_id()));
+                self.happens(|id| id.short_id() == instance.short_id());
                 self.send(Event::EngineChanged(Change::App(app)));
             }
             Step::Files(which) => {
@@ -365,12 +379,17 @@ impl Life {
                 let services = BTreeSet::from([instance.service().clone()]);
                 let theirs = self.configured.iter().filter(|id| id.service() == instance.service());
                 self.asked.extend(theirs.map(|id| (id.clone(), self.now)));
+                self.happens(|id| id.service() == instance.service());
                 self.send(Event::FilesSwept { services, everything: false });
             }
             Step::Everything => {
+                self.happens(|_| true);
                 self.send(Event::FilesSwept { services: BTreeSet::new(), everything: true });
             }
-            Step::Lost => self.send(Event::EngineChanged(Change::Lost)),
+            Step::Lost => {
+                self.happens(|_| true);
+                self.send(Event::EngineChanged(Change::Lost));
+            }
             Step::Nudge(which) => {
                 let instance = id(INSTANCES[usize::from(which) % INSTANCES.len()]);
                 self.send(Event::Nudged(instance.service().clone()));
