@@ -6,8 +6,8 @@ use std::sync::Arc;
 use anyhow::Context as _;
 use paasta_core::{GitSha, ServiceName};
 use paasta_deployments::{
-    ControlBranch, Limits, Refs, RefsError, RemoteRef, State, control_branches, expand_commit, generate,
-    git_url, refs_for_url,
+    CommitError, ControlBranch, Limits, Refs, RefsError, RemoteRef, State, control_branches, expand_commit,
+    generate, git_url, refs_for_url,
 };
 
 use crate::report::{HintExt as _, validate_hint};
@@ -29,7 +29,7 @@ pub(crate) struct MarkArgs {
     )]
     pub(crate) deploy_group: String,
     /// The commit: 40 hexadecimal digits, or at least 4 that only one tag or branch points at
-    #[arg(short = 'k', long, short_alias = 'c', value_name = "SHA")]
+    #[arg(short = 'k', long, short_alias = 'c', value_name = "SHA", value_parser = commit_text)]
     pub(crate) commit: String,
     /// The git repository, if not the service's own
     #[arg(short = 'u', long, value_name = "URL")]
@@ -60,6 +60,14 @@ impl Remote {
             .list()
             .hint_with(|| format!("Check that `git ls-remote {}` works from here.", self.refs.url()))
             .with_context(|| format!("could not list the tags of service `{}`", self.service))
+    }
+}
+
+/// What may be a commit.
+fn commit_text(text: &str) -> Result<String, CommitError> {
+    match expand_commit(text, &[]) {
+        Err(error @ CommitError::Malformed(_)) => Err(error),
+        Ok(_) | Err(_) => Ok(text.to_owned()),
     }
 }
 

@@ -7,7 +7,7 @@ use paasta_config::{LoadError, Soa, SystemConfig, SystemError, close_matches};
 use paasta_core::{ClusterName, ServiceName};
 
 use crate::Context;
-use crate::report::HintExt as _;
+use crate::report::{HintExt as _, UsageError};
 
 /// What a command knows of the world from files.
 #[derive(Clone, Debug)]
@@ -79,7 +79,9 @@ impl World {
         let found = guess.and_then(|guess| ServiceName::new(guess).ok());
         found
             .ok_or_else(|| {
-                anyhow::anyhow!("no service was named, and the working directory is not called like one")
+                UsageError(
+                    "no service was named, and the working directory is not called like one".to_owned(),
+                )
             })
             .hint("Name one with -s SERVICE.")
     }

@@ -217,7 +217,8 @@ fn marks_that_make_no_sense_are_refused_by_name() {
         assert!(got == code && stderr.contains(words), "{line}: {got} {stdout} {stderr}");
     };
     check(&format!("mark-for-deployment -s wb -l prod -k {sha}"), 1, "Did you mean `web`?");
-    check("mark-for-deployment -s web -l prod -k 12", 1, "`12` is not a commit");
+    check("mark-for-deployment -s web -l prod -k 12", 2, "`12` is not a commit");
+    check("wait-for-deployment -s web -l prod -c master", 2, "`master` is not a commit");
     check("mark-for-deployment -s web -l prod -k 12345", 1, "no ref points at");
     check(&format!("mark-for-deployment -s web -l prod -k {NO_SUCH_COMMIT}"), 1, "has no commit");
     check(&format!("mark-for-deployment -s web -l prod -k {sha} --auto-rollback"), 2, "not available yet");

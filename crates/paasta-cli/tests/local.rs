@@ -72,6 +72,7 @@ fn a_busy_port_is_named_with_its_option() {
         let told = text(&output);
         assert!(told.contains(&format!("error: {what} could not listen on 127.0.0.1:{port}")), "{told}");
         assert!(told.contains(&format!("hint: Choose another port with {option}")), "{told}");
+        assert!(!ground.state_dir().exists(), "nothing is left behind");
     }
 }
 
@@ -120,4 +121,44 @@ fn down_and_status_without_a_cluster_say_so() {
     let output = ground.paasta(&["local", "status", "--json"]);
     assert_eq!(output.status.code(), Some(1));
     assert!(text(&output).contains(r#""running":false"#), "{}", text(&output));
+}
+
+#[test]
+fn an_engine_state_that_cannot_be_read_does_not_keep_services() {
+    let ground = Playground::new();
+    let mut cluster = ground.up(&["--ports-any"]);
+    let sha = ground.commit("v1");
+    ground.deploy("web", "v1");
+    ground.wait_for("v1 to run", || ground.runs_only(&sha, 2));
+    cluster.terminate();
+    let state = ground.state_dir().join("engine/state.json");
+    std::fs::write(&state, r#"{"version": 99}"#).expect("written");
+    let output = ground.paasta(&["local", "up", "--ports-any"]);
+    let told = text(&output);
+    assert_eq!(output.status.code(), Some(1), "{told}");
+    assert!(told.contains("has version 99, expected 1") && told.contains("hint: Start it with"), "{told}");
+    assert_eq!(ground.processes("v1").len(), 2);
+    let down = ground.paasta(&["local", "down"]);
+    let told = text(&down);
+    assert!(down.status.success(), "{told}");
+    assert!(told.contains("cannot be drained and are stopped all the same"), "{told}");
+    assert!(told.contains(" processes found by their marks"), "{told}");
+    assert_eq!(ground.processes(""), Vec::<u32>::new(), "no process is left");
+    let _cluster = ground.up(&["--ports-any"]);
+    ground.wait_for("v1 to run again", || ground.runs_only(&sha, 2));
+}
+
+#[test]
+fn logs_say_why_a_task_never_started() {
+    let ground = Playground::new();
+    ground.file("mute/service.yaml", &format!("git_url: {}\n", ground.remote().display()));
+    ground.file("mute/marathon-local.yaml", "main:\n  deploy_group: web\n");
+    ground.file("mute/deploy.yaml", "pipeline:\n  - step: web\n");
+    let _cluster = ground.up(&["--ports-any"]);
+    ground.deploy_service("mute", "web", "v1");
+    ground.wait_for("its failure to be told", || {
+        let output = ground.paasta(&["logs", "-s", "mute"]);
+        text(&output).contains("note: task ")
+            && text(&output).contains("printed nothing: the app has no `cmd`")
+    });
 }

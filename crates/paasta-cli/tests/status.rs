@@ -87,7 +87,7 @@ fn wrong_names_suggest_right_ones() {
     check(&["status", "web.main", "-c", "pwn"], 1, &["no cluster `pwn`", "Did you mean `pnw`?"]);
     check(&["status", "web.main", "-l", "nope"], 1, &["no instance matches"]);
     check(&["status", "-s", "bare"], 1, &["no instance matches"]);
-    check(&["status"], 1, &["no service was named", "-s SERVICE"]);
+    check(&["status"], 2, &["no service was named", "-s SERVICE"]);
     check(&["status", "web"], 2, &["`web` is not SERVICE.INSTANCE"]);
     check(&["status", "web.main", "-s", "web"], 2, &["cannot be combined"]);
 }

@@ -11,7 +11,8 @@ use paasta_drain::{DrainPlace, DrainTools, build};
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let [host, hacheck_port, registration, task_port] = arguments.as_slice() else {
-        return Err("usage: drain_one HOST HACHECK_PORT REGISTRATION TASK_PORT".into());
+        eprintln!("usage: drain_one HOST HACHECK_PORT REGISTRATION TASK_PORT");
+        std::process::exit(2);
     };
     let registration = Registration::new(registration.as_str())?;
     let place = DrainPlace {

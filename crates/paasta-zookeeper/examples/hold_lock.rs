@@ -11,7 +11,8 @@ use paasta_zookeeper::FileLocks;
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut arguments = std::env::args().skip(1);
     let (Some(directory), Some(name)) = (arguments.next(), arguments.next()) else {
-        return Err("usage: hold_lock DIRECTORY NAME".into());
+        eprintln!("usage: hold_lock DIRECTORY NAME");
+        std::process::exit(2);
     };
     let guard = FileLocks::new(directory).acquire(&name, Duration::from_secs(5)).await?;
     println!("held");

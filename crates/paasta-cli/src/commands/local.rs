@@ -96,7 +96,7 @@ struct PortArgs {
     /// Port on which deployd hears of pushed tags
     #[arg(long, value_name = "PORT", default_value_t = local::DEFAULT_PORTS.nudge)]
     nudge_port: u16,
-    /// Take any free ports
+    /// Take any free ports for all of these; the ports of services are those of --task-ports all the same
     #[arg(long, conflicts_with_all = ["api_port", "engine_port", "hacheck_port", "nudge_port"])]
     ports_any: bool,
 }

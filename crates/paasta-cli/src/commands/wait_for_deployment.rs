@@ -64,7 +64,10 @@ pub(crate) fn wait_and_tell(
         Ok(Ended::Deployed { instances }) => {
             let message = format!("Deployment of {commit} to {group} complete");
             recorder.event(goal.service, None, &message);
-            writeln!(cx.stdout, "{commit} runs on all {instances} instances of `{group}`")?;
+            match instances {
+                1 => writeln!(cx.stdout, "{commit} runs on the only instance of `{group}`")?,
+                _ => writeln!(cx.stdout, "{commit} runs on all {instances} instances of `{group}`")?,
+            }
             Ok(ExitCode::SUCCESS)
         }
         Ok(Ended::TimedOut(unfinished)) => {

@@ -209,6 +209,7 @@ async fn start_engine(
         Err(StartError::Listen { address, source }) => {
             Err(port("the engine", "--engine-port", address, source))
         }
+        Err(source) if source.is_unreadable_state() => Err(LocalError::EngineState { source }),
         Err(error) => Err(part("the engine", error)),
     }
 }

@@ -24,6 +24,8 @@ const HAND_OVER_SECONDS_MAX: u64 = 15;
 const DRAIN_SECONDS_MAX: u64 = 900;
 /// Processes get this long to end once they are told to.
 const KILL_SECONDS_MAX: u64 = 60;
+/// Processes of apps that nobody can read get this long to end by themselves.
+const UNKNOWN_GRACE_SECONDS: u64 = 10;
 /// Between two looks at what still drains.
 const LOOK_MILLISECONDS: u64 = 200;
 
@@ -60,27 +62,58 @@ pub async fn down(
     if ask_to_end(&layout).await? {
         tell("the running process has ended; its services go on until they are drained".to_owned());
     }
-    let base = match before.start(&layout, before.hacheck_port).await {
+    let started = match before.start(&layout, before.hacheck_port).await {
         Err(error @ LocalError::Port { .. }) => {
             tell(format!("{error}: load balancers cannot see what drains"));
-            before.start(&layout, 0).await?
+            before.start(&layout, 0).await
         }
-        started => started?,
+        started => started,
     };
-    if options.drain {
-        drain(&base, tell).await?;
+    match started {
+        Err(LocalError::EngineState { source }) => {
+            let why = std::error::Error::source(&source).map_or(source.to_string(), ToString::to_string);
+            tell(format!("{why}: services cannot be drained and are stopped all the same"));
+            end_without_engine(&layout, tell).await?;
+        }
+        started => end_all(started?, options.drain, tell).await?,
     }
-    let killed = base.engine.kill_all(Duration::from_secs(KILL_SECONDS_MAX)).await;
-    killed.map_err(|error| LocalError::Part { what: "the end of all services", source: error.into() })?;
     if options.purge {
-        let root = base.layout().root().to_owned();
-        base.end().await;
-        purge(&root)?;
-    } else {
-        base.end().await;
+        purge(layout.root())?;
     }
     forget(options.home.as_deref(), &layout);
     Ok(Downed::Stopped)
+}
+
+/// Drains and stops what the engine knows, then the engine.
+async fn end_all(base: Base, drains: bool, tell: &mut (dyn FnMut(String) + Send)) -> Result<(), LocalError> {
+    if drains {
+        drain(&base, tell).await?;
+    }
+    let killed = base.engine.kill_all(Duration::from_secs(KILL_SECONDS_MAX)).await;
+    killed.map_err(|error| LocalError::Ending { source: error.into() })?;
+    base.end().await;
+    Ok(())
+}
+
+/// Stops the processes that carry an engine's mark; what the engine knew is moved aside.
+async fn end_without_engine(
+    layout: &Layout,
+    tell: &mut (dyn FnMut(String) + Send),
+) -> Result<(), LocalError> {
+    let _lock = layout.lock()?;
+    let grace = Duration::from_secs(UNKNOWN_GRACE_SECONDS);
+    let ended = paasta_engine::end_abandoned(&layout.engine(), grace).await;
+    let ended = ended.map_err(|error| LocalError::Ending { source: error.into() })?;
+    tell(format!(
+        "{} {} found by their marks; the engine's state is now in `{}`",
+        ended.processes,
+        if ended.processes == 1 { "process" } else { "processes" },
+        ended.aside.display()
+    ));
+    match ended.left {
+        0 => Ok(()),
+        processes => Err(LocalError::StillThere { processes }),
+    }
 }
 
 /// What the cluster's own configuration says.
@@ -206,7 +239,7 @@ fn tasks(fleet: &Fleet) -> BTreeMap<InstanceId, usize> {
 }
 
 /// Removes the whole state directory; only what a local cluster made is ever removed.
-fn purge(root: &Path) -> Result<(), LocalError> {
+pub(super) fn purge(root: &Path) -> Result<(), LocalError> {
     let error = |source| LocalError::StateDir { path: root.to_owned(), source };
     for entry in std::fs::read_dir(root).map_err(error)? {
         let entry = entry.map_err(error)?;

@@ -54,6 +54,24 @@ pub enum LocalError {
         /// What happened.
         source: io::Error,
     },
+    /// What the engine knew of its apps and tasks is there, and cannot be read.
+    #[error("could not start the engine")]
+    EngineState {
+        /// What happened.
+        source: paasta_engine::StartError,
+    },
+    /// Services could not be ended.
+    #[error("could not end the services of the cluster")]
+    Ending {
+        /// What happened.
+        source: anyhow::Error,
+    },
+    /// Not every process could be ended.
+    #[error("could not end every process of the cluster: {processes} are still there")]
+    StillThere {
+        /// How many are left.
+        processes: usize,
+    },
     /// One of the parts could not start.
     #[error("could not start {what}")]
     Part {
@@ -83,7 +101,12 @@ impl LocalError {
             LocalError::Port { option, .. } => {
                 Some(format!("Choose another port with {option}, or take any free ones with --ports-any."))
             }
-            LocalError::Pointer { .. } | LocalError::Part { .. } => None,
+            LocalError::EngineState { .. } => Some(
+                "Start it with the version of PaaSTA that wrote the file, or end its services with `paasta local down` \
+                 (without draining them) and begin anew."
+                    .to_owned(),
+            ),
+            LocalError::Pointer { .. } | LocalError::Ending { .. } | LocalError::StillThere { .. } | LocalError::Part { .. } => None,
         }
     }
 }

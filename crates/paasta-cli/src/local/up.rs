@@ -12,6 +12,7 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use super::base::{Base, EarAddresses, Hold, bind, part, port, stopped};
+use super::down::purge;
 use super::layout::{Layout, write_pointer};
 use super::system::Addresses;
 use super::{LocalCluster, LocalError, Ports};
@@ -73,10 +74,20 @@ pub async fn up(options: Options) -> Result<Running, LocalError> {
         .and_then(|path| std::fs::read_dir(&path).map(|_| path))
         .map_err(|source| LocalError::SoaDir { path: options.soa_dir.clone(), source })?;
     let options = Options { soa_dir, ..options };
+    let is_new = !options.state_dir.exists();
     let hold = Hold::take(&options.state_dir)?;
-    let ears = Ears::bind(&options).await?;
-    let base = Base::start(hold, &options, ears.addresses()?).await?;
-    converge(base, ears, &options)
+    let started = start(hold, &options).await;
+    if is_new && started.is_err() {
+        // What cannot be removed is taken up by the next start.
+        let _ = purge(&options.state_dir);
+    }
+    started
+}
+
+async fn start(hold: Hold, options: &Options) -> Result<Running, LocalError> {
+    let ears = Ears::bind(options).await?;
+    let base = Base::start(hold, options, ears.addresses()?).await?;
+    converge(base, ears, options)
 }
 
 /// Adds the API and deployd, and lets commands find the cluster.

@@ -51,6 +51,6 @@ pub(super) fn what_next(out: &mut dyn Write, program: &Path, root: &Path) -> any
     writeln!(out, "  {program} status -s hello")?;
     writeln!(out, "  {program} logs -s hello -i main")?;
     writeln!(out, "  $EDITOR {root}/soa/hello/marathon-local.yaml    # instances: 5, and look again")?;
-    writeln!(out, "  {program} local down --purge")?;
+    writeln!(out, "  {program} local down --purge && rm -rf {root}")?;
     Ok(())
 }

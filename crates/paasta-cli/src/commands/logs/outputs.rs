@@ -36,6 +36,23 @@ struct Place {
     api: Result<ApiClient, String>,
 }
 
+/// A task that exists or failed last.
+struct Found {
+    id: TaskId,
+    short: String,
+    /// Why it failed, if it did.
+    failure: Option<String>,
+}
+
+/// What the APIs answered.
+struct Answers<'a> {
+    ends: Vec<End<'a>>,
+    /// What could not be asked.
+    problems: Vec<String>,
+    /// Why tasks failed that printed nothing.
+    notes: Vec<String>,
+}
+
 /// The end of one output.
 struct End<'a> {
     place: &'a Place,
@@ -65,7 +82,7 @@ impl Outputs {
         out: &mut dyn Write,
         err: &mut dyn Write,
     ) -> anyhow::Result<bool> {
-        let (ends, problems) = self.ends().await;
+        let Answers { ends, problems, notes } = self.ends().await;
         let mut shown = BTreeMap::new();
         for end in ends {
             let Ok(window) = &end.lines else { continue };
@@ -76,7 +93,8 @@ impl Outputs {
         }
         self.shown = shown;
         let fine = problems.is_empty();
-        self.tell(problems, err)?;
+        self.tell("warning", problems, err)?;
+        self.tell("note", notes, err)?;
         Ok(fine)
     }
 
@@ -87,7 +105,7 @@ impl Outputs {
         out: &mut dyn Write,
         err: &mut dyn Write,
     ) -> anyhow::Result<()> {
-        let (ends, problems) = self.ends().await;
+        let Answers { ends, problems, notes } = self.ends().await;
         let mut shown = BTreeMap::new();
         for end in ends {
             let Ok(window) = &end.lines else { continue };
@@ -101,33 +119,35 @@ impl Outputs {
         for (key, window) in shown {
             self.shown.insert(key, window);
         }
-        self.tell(problems, err)
+        self.tell("warning", problems, err)?;
+        self.tell("note", notes, err)
     }
 
-    /// Each problem once, however often it comes.
-    fn tell(&mut self, problems: Vec<String>, err: &mut dyn Write) -> anyhow::Result<()> {
-        for problem in problems {
-            if self.told.insert(problem.clone()) {
-                writeln!(err, "warning: {problem}")?;
+    /// Each text once, however often it comes.
+    fn tell(&mut self, kind: &str, texts: Vec<String>, err: &mut dyn Write) -> anyhow::Result<()> {
+        for text in texts {
+            if self.told.insert(text.clone()) {
+                writeln!(err, "{kind}: {text}")?;
             }
         }
         Ok(())
     }
 
-    /// The ends of all outputs of all tasks that exist or failed last, and what could not be asked.
-    async fn ends(&self) -> (Vec<End<'_>>, Vec<String>) {
+    /// The ends of all outputs of all tasks that exist or failed last.
+    async fn ends(&self) -> Answers<'_> {
         let tasks: Vec<_> = self.places.iter().map(tasks_of).collect();
         let tasks: Vec<_> = futures_util::stream::iter(tasks).buffered(QUESTIONS_MAX).collect().await;
-        let (mut questions, mut problems) = (Vec::new(), Vec::new());
+        let (mut questions, mut problems, mut failed) = (Vec::new(), Vec::new(), Vec::new());
         for (place, answer) in self.places.iter().zip(tasks) {
             match answer {
                 Ok(tasks) => {
-                    for (short, task) in tasks {
+                    for Found { id: task, short, failure } in tasks {
                         let each = self
                             .streams
                             .iter()
                             .map(|stream| end(place, short.clone(), task.clone(), *stream));
                         questions.extend(each);
+                        failed.extend(failure.map(|message| (place, task, message)));
                     }
                 }
                 Err(problem) => problems.push(problem),
@@ -136,7 +156,15 @@ impl Outputs {
         let ends: Vec<End<'_>> =
             futures_util::stream::iter(questions).buffered(QUESTIONS_MAX).collect().await;
         problems.extend(ends.iter().filter_map(|end| end.lines.as_ref().err().cloned()));
-        (ends, problems)
+        let notes = failed
+            .into_iter()
+            .filter(|(_, task, _)| ends.iter().all(|end| end.task != *task || end.is_empty()))
+            .map(|(place, task, message)| {
+                let (id, cluster) = (&place.id, &place.cluster);
+                format!("task {} of {id} in {cluster} printed nothing: {}", short(&task), message.trim())
+            })
+            .collect();
+        Answers { ends, problems, notes }
     }
 }
 
@@ -157,6 +185,10 @@ impl End<'_> {
         (self.place.cluster.clone(), self.task.clone(), self.stream.as_str())
     }
 
+    fn is_empty(&self) -> bool {
+        self.lines.as_ref().is_ok_and(Vec::is_empty)
+    }
+
     fn line(&self, message: &str) -> Line {
         Line {
             at: None,
@@ -172,7 +204,7 @@ impl End<'_> {
     }
 }
 
-async fn tasks_of(place: &Place) -> Result<Vec<(String, TaskId)>, String> {
+async fn tasks_of(place: &Place) -> Result<Vec<Found>, String> {
     let api = place.api.as_ref().map_err(Clone::clone)?;
     let status = api.status(&place.id, StatusQuery { verbose: 1 }).await;
     let status = status.map_err(|error| chain(&error))?;
@@ -181,9 +213,15 @@ async fn tasks_of(place: &Place) -> Result<Vec<(String, TaskId)>, String> {
     for app in apps {
         // Of a version whose tasks crash, what the last of them said is all there is to read.
         let lacking = app.instances.is_some_and(|wanted| app.tasks_total < wanted);
-        let failed = app.last_failure.filter(|_| lacking).map(|failure| failure.task_id);
-        tasks.extend(failed.map(|id| (short(&id), id)));
-        tasks.extend(app.tasks.into_iter().filter_map(|task| Some((task.id, task.task_id?))));
+        tasks.extend(app.last_failure.filter(|_| lacking).map(|failure| Found {
+            short: short(&failure.task_id),
+            id: failure.task_id,
+            failure: Some(failure.message),
+        }));
+        let there = app.tasks.into_iter();
+        tasks.extend(
+            there.filter_map(|task| Some(Found { id: task.task_id?, short: task.id, failure: None })),
+        );
     }
     Ok(tasks)
 }

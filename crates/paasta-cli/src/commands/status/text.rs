@@ -136,7 +136,11 @@ fn health(marathon: &MarathonStatus) -> Cell {
         (Some(status), _) => format!(", {}", status.as_str()),
         (None, _) => String::new(),
     };
-    Cell::new(style, format!("{word} ({healthy}/{expected} healthy{engine})"))
+    let counts = match healthy > expected {
+        true => format!("{healthy} healthy, {expected} wanted"),
+        false => format!("{healthy}/{expected} healthy"),
+    };
+    Cell::new(style, format!("{word} ({counts}{engine})"))
 }
 
 fn progress(marathon: &MarathonStatus, bounce: &Bounce) -> Cell {
