@@ -48,7 +48,8 @@ pub(crate) async fn kill_and_shrink(client: &Client, kills: &[Kill]) -> Result<A
     }
 }
 
-/// Scales to nothing first: Marathon may hang when it removes an app whose tasks still run.
+/// Scales to nothing first: Marathon may hang when it removes an app whose tasks still run (defect B16). No caller
+/// above does that.
 pub(crate) async fn delete(client: &Client, app: &AppId) -> Result<Applied, EngineError> {
     match scale(client, app, 0).await {
         Ok(Applied::Done) => {}

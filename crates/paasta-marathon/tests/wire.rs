@@ -254,6 +254,24 @@ async fn changes_are_sent_as_the_original_sends_them() {
     assert_eq!((engine.requests().put, engine.requests().writes()), (4, 6));
 }
 
+/// Marathon can hang otherwise (defect B16); an app that cannot be emptied stays until the next pass.
+#[tokio::test]
+async fn an_app_is_emptied_before_it_is_deleted() {
+    let empty = "PUT /v2/apps/a.b.c.d?force=True";
+    let delete = "DELETE /v2/apps/a.b.c.d?force=True";
+    for (status, requests) in [(200, vec![empty, delete]), (409, vec![empty])] {
+        let stub = Stub::default();
+        stub.answer(empty, status, "{}").answer(delete, 200, "{}");
+        let url = stub.start().await;
+        let action = Action::Delete { home: HomeId::new(&url), app: AppId::new("a.b.c.d") };
+        let applied = engine(&[&url]).apply(&action).await.unwrap();
+        assert_eq!(applied.is_done(), status == 200, "{applied:?}");
+        let asked = stub.asked();
+        assert_eq!(asked.len(), requests.len(), "{asked:?}");
+        assert!(asked.iter().zip(&requests).all(|(asked, request)| asked.starts_with(request)), "{asked:?}");
+    }
+}
+
 #[tokio::test]
 async fn a_lost_stream_comes_back_and_says_so() {
     let stub = Stub::default();

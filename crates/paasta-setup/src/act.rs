@@ -76,9 +76,9 @@ impl Hands<'_> {
             }
         }
         for place in settled.delete.iter().filter(|place| place.home == *home) {
-            let outcome = self.delete(place).await;
-            let action = PassAction::Delete { home: home.clone(), app: place.app.clone() };
-            taken.push(Taken { action, outcome });
+            let (home, app) = (home.clone(), place.app.clone());
+            let outcome = self.apply(&Action::Delete { home: home.clone(), app: app.clone() }).await;
+            taken.push(Taken { action: PassAction::Delete { home, app }, outcome });
         }
         taken
     }
@@ -86,19 +86,6 @@ impl Hands<'_> {
     async fn create(&self, place: &Place) -> Outcome {
         let body = self.target.rendered.body.clone();
         self.apply(&Action::Create { home: place.home.clone(), app: place.app.clone(), body }).await
-    }
-
-    /// Scales to nothing first: an app removed with running tasks can hang (defect B16).
-    async fn delete(&self, place: &Place) -> Outcome {
-        let known = self.observed.sighting.apps().find(|app| app.id == place.app && app.home == place.home);
-        if known.is_none_or(|app| app.instances > 0) {
-            let scale = Scale { place: place.clone(), instances: 0 };
-            let outcome = self.apply(&scale_to(&scale)).await;
-            if !outcome.is_done() {
-                return outcome;
-            }
-        }
-        self.apply(&Action::Delete { home: place.home.clone(), app: place.app.clone() }).await
     }
 
     async fn scale(&self, scales: &[Scale]) -> Vec<Outcome> {

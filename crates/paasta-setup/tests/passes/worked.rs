@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use paasta_config::{Node, Value};
-use paasta_core::{Action, Fleet, Health, LogLevel, Reading, Task, TaskId, TaskPhase};
+use paasta_core::{Fleet, Health, LogLevel, Reading, Task, TaskId, TaskPhase};
 use paasta_setup::{Discovery, DiscoveryQuestion, PassAction, PassReport, PassState};
 
-use crate::sim::{Shape, Sim, Want, app_id};
+use crate::sim::{Shape, Sim, Want};
 
 const EACH: [Shape; 2] = [Shape::Marathon, Shape::Sets];
 
@@ -213,22 +213,6 @@ fn a_conflict_ends_the_pass_without_kills() {
     assert_eq!(did(&report), ["create"]);
     assert_eq!(sim.serving().len(), 2);
     assert_eq!(report.state, PassState::Working);
-}
-
-/// An app is scaled to nothing before it is deleted, for Marathon can hang otherwise (defect B16).
-#[test]
-fn an_app_is_emptied_before_it_is_deleted() {
-    let engine = paasta_testkit::RecordingEngine::new(["current", "previous"]);
-    let engine = std::sync::Arc::new(engine);
-    let sim = Sim::with_engine(engine.clone(), &want("crossover", 1), 0.0);
-    sim.seed("new", "current", 1, Health::Alive);
-    sim.seed("old", "previous", 1, Health::Alive);
-    pass(&sim);
-    let old: Vec<_> = engine.actions().into_iter().skip(1).collect();
-    assert!(
-        matches!(&old[..], [Action::Scale { app, instances: 0, .. }, Action::Delete { .. }] if *app == app_id("old")),
-        "{old:?}"
-    );
 }
 
 /// A new task that load balancers do not see is no capacity; one that nobody could be asked about holds the bounce.
