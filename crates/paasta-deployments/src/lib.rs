@@ -5,7 +5,7 @@
 //!   and what reads them ([`latest_deploy`], [`StateTag`]).
 //! * [`Refs`] lists and writes refs of one remote; [`refs_for_url`] chooses how from the form of its URL.
 //! * [`write_if_changed`] puts the document in its place, and leaves the file alone where it says the same already.
-//! * [`generate_for_service`] does all of it for one service.
+//! * [`generate_for_service`] does all of it for one service; [`preview_for_service`] says what it would write.
 //!
 //! Nothing here reads the clock: the time of a tag comes in as an argument.
 //!
@@ -23,6 +23,7 @@
 mod child;
 mod command;
 mod daemon;
+mod difference;
 mod document;
 mod generate;
 mod grammar;
@@ -36,6 +37,7 @@ mod write;
 
 pub use command::GitCommandRefs;
 pub use daemon::GitDaemonRefs;
+pub use difference::{Difference, DocumentPart};
 pub use document::{Deployments, Entry};
 pub use generate::{ControlBranch, LatestDeploy, generate, latest_deploy};
 pub use grammar::{
@@ -45,7 +47,7 @@ pub use local::Git2Refs;
 pub use refs::{CommitError, Limits, Refs, RefsError, RemoteRef, WriteMode, Written, expand_commit};
 pub use remote::{RemoteForm, refs_for_url, without_password};
 pub use service::{
-    Branches, Connect, GenerateError, Generated, control_branches, generate_for_service,
-    generate_for_services, git_url,
+    Branches, Connect, GenerateError, Generated, Preview, control_branches, generate_for_service,
+    generate_for_services, git_url, preview_for_service,
 };
-pub use write::{FileChange, WriteError, write_if_changed};
+pub use write::{FileChange, WriteError, differences_to_file, write_if_changed};

@@ -10,7 +10,8 @@ use paasta_config::{InstanceType, LoadError, Soa, SystemConfig};
 use paasta_core::{ClusterName, InstanceId, ServiceName};
 
 use crate::{
-    ControlBranch, Deployments, FileChange, Refs, RefsError, WriteError, generate, write_if_changed,
+    ControlBranch, Deployments, Difference, FileChange, Refs, RefsError, WriteError, differences_to_file,
+    generate, write_if_changed,
 };
 
 /// Where code is when neither the service nor the system configuration says so.
@@ -24,6 +25,17 @@ pub struct Generated {
     /// What it says now.
     pub deployments: Deployments,
     /// Instances that are left out because they cannot be read: nothing could load them either.
+    pub left_out: Vec<LoadError>,
+}
+
+/// What would come of one service.
+#[derive(Debug)]
+pub struct Preview {
+    /// Whether the file would change.
+    pub change: FileChange,
+    /// What it would say otherwise than now.
+    pub differences: Vec<Difference>,
+    /// Instances that would be left out because they cannot be read.
     pub left_out: Vec<LoadError>,
 }
 
@@ -139,6 +151,32 @@ pub fn generate_for_service(
     service: &ServiceName,
     connect: Connect<'_>,
 ) -> Result<Generated, GenerateError> {
+    let (deployments, left_out) = wanted_document(soa, system, service, connect)?;
+    let change = write_if_changed(soa_root, &deployments)
+        .map_err(|source| GenerateError::Write { service: service.clone(), source })?;
+    Ok(Generated { change, deployments, left_out })
+}
+
+/// What [`generate_for_service`] would do; writes nothing.
+pub fn preview_for_service(
+    soa_root: &Path,
+    soa: &Soa,
+    system: &SystemConfig,
+    service: &ServiceName,
+    connect: Connect<'_>,
+) -> Result<Preview, GenerateError> {
+    let (deployments, left_out) = wanted_document(soa, system, service, connect)?;
+    let (change, differences) = differences_to_file(soa_root, &deployments);
+    Ok(Preview { change, differences, left_out })
+}
+
+/// What the file is to say, and the instances that are left out of it.
+fn wanted_document(
+    soa: &Soa,
+    system: &SystemConfig,
+    service: &ServiceName,
+    connect: Connect<'_>,
+) -> Result<(Deployments, Vec<LoadError>), GenerateError> {
     let config = |error| GenerateError::Config { service: service.clone(), source: Box::new(error) };
     let Branches { branches, left_out } = control_branches(soa, system, service).map_err(config)?;
     let refs = if branches.is_empty() {
@@ -148,19 +186,18 @@ pub fn generate_for_service(
         let listed = connect(&url).and_then(|refs| refs.list());
         listed.map_err(|source| GenerateError::Refs { service: service.clone(), source })?
     };
-    let deployments = generate(service.as_str(), &branches, &refs);
-    let change = write_if_changed(soa_root, &deployments)
-        .map_err(|source| GenerateError::Write { service: service.clone(), source })?;
-    Ok(Generated { change, deployments, left_out })
+    Ok((generate(service.as_str(), &branches, &refs), left_out))
 }
 
 /// Does [`generate_for_service`] for many services, at most `jobs` at once, and tells of each as it is done. One that
 /// fails hinders no other.
-pub fn generate_for_services(
+///
+/// `one` may as well be [`preview_for_service`].
+pub fn generate_for_services<T>(
     services: &[ServiceName],
     jobs: NonZeroUsize,
-    one: impl Fn(&ServiceName) -> Result<Generated, GenerateError> + Sync,
-    done: impl Fn(&ServiceName, Result<Generated, GenerateError>) + Sync,
+    one: impl Fn(&ServiceName) -> Result<T, GenerateError> + Sync,
+    done: impl Fn(&ServiceName, Result<T, GenerateError>) + Sync,
 ) {
     let next = AtomicUsize::new(0);
     let work = || {

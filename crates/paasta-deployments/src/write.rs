@@ -6,7 +6,7 @@ use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
-use crate::Deployments;
+use crate::{Deployments, Difference};
 
 const FILE_NAME: &str = "deployments.json";
 const TEMPORARY_ATTEMPTS_MAX: usize = 16;
@@ -41,6 +41,15 @@ pub fn write_if_changed(soa_root: &Path, deployments: &Deployments) -> Result<Fi
         Ok(()) => Ok(FileChange::Written),
         Err(source) => Err(WriteError { path, source }),
     }
+}
+
+/// What [`write_if_changed`] would do, and what the file would say otherwise than now.
+pub fn differences_to_file(soa_root: &Path, deployments: &Deployments) -> (FileChange, Vec<Difference>) {
+    let old = fs::read(soa_root.join(&deployments.service).join(FILE_NAME)).ok();
+    if old.as_ref().is_some_and(|old| deployments.same_as(old)) {
+        return (FileChange::Unchanged, Vec::new());
+    }
+    (FileChange::Written, deployments.differences(old.as_deref().unwrap_or_default()))
 }
 
 fn write_atomically(path: &Path, content: &[u8]) -> io::Result<()> {
@@ -96,7 +105,10 @@ mod tests {
     fn written_once_and_left_alone_after() {
         let root = tempfile::tempdir().unwrap();
         fs::create_dir(root.path().join("svc")).unwrap();
+        assert_eq!(differences_to_file(root.path(), &empty()).0, FileChange::Written);
+        assert_eq!(fs::read_dir(root.path().join("svc")).unwrap().count(), 0, "a look writes nothing");
         assert_eq!(write_if_changed(root.path(), &empty()).unwrap(), FileChange::Written);
+        assert_eq!(differences_to_file(root.path(), &empty()), (FileChange::Unchanged, vec![]));
         let file = root.path().join("svc/deployments.json");
         let before = fs::metadata(&file).unwrap().modified().unwrap();
         assert_eq!(write_if_changed(root.path(), &empty()).unwrap(), FileChange::Unchanged);

@@ -4,7 +4,8 @@
 //! do is decided in `paasta-bounce`; here is the order of remote calls, what each failure means, and what is told to
 //! whom. A pass may be dropped at any await and run again: what was done stands at the engine and in the drains.
 //!
-//! [`look`] says what the next pass would see and wait for, and changes nothing: status pages are made from it.
+//! [`look`] says what the next pass would see, do and wait for, and changes nothing: status pages and dry runs are made
+//! from it.
 //!
 //! Nothing here chooses an engine, a lock service or a clock: they come in through the fields of [`Pass`].
 
@@ -13,6 +14,7 @@ mod desired;
 mod drains;
 mod error;
 mod events;
+mod foresee;
 mod look;
 mod observe;
 mod once_a_minute;

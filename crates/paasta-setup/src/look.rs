@@ -3,8 +3,9 @@
 use paasta_bounce::{Observed, Outcomes, Plan, Safety, WaitingOn, Why, plan, settle};
 use paasta_core::{Sighting, TaskId, Timestamp};
 
+use crate::foresee::foresee;
 use crate::observe::{Statuses, observe};
-use crate::{Discovery, Limits, Need, Target};
+use crate::{Discovery, Limits, Need, PassAction, Target};
 
 /// How an instance stands, for those who only want to know.
 #[derive(Clone, Debug)]
@@ -13,6 +14,8 @@ pub struct Look {
     pub observed: Observed,
     /// What the next pass would wait for, and the counts behind it.
     pub why: Why,
+    /// What the next pass would do, in order, if all of it went well.
+    pub actions: Vec<PassAction>,
     /// When looking again may show something else; none when steady.
     pub look_again_at: Option<Timestamp>,
 }
@@ -31,11 +34,13 @@ pub async fn look(
     let plan = plan(&target.desired, &observed, now);
     let settled = settle(&plan, &as_if_asked(&plan, target, &statuses, now), now);
     let look_again_at = settled.look_again_seconds.map(|seconds| now.plus_seconds(seconds));
+    let mut actions = foresee(&plan, target, &statuses, now);
     let mut why = plan.why;
     if let Some(reason) = refusal(&observed, target, discovery.is_some()) {
         why.waiting = vec![WaitingOn::Unknown(reason)];
+        actions.clear();
     }
-    Look { observed, why, look_again_at }
+    Look { observed, why, actions, look_again_at }
 }
 
 /// Why a pass would do nothing at all, as [`crate::Pass::run`] decides.

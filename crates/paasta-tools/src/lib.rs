@@ -4,4 +4,6 @@
 pub mod dry_run;
 pub mod hints;
 pub mod passes;
+pub mod plans;
+pub mod preview;
 pub mod program;

@@ -1,21 +1,22 @@
 //! Passes over many instances in one process, for `setup_marathon_job` and `deploy_marathon_services`.
 
-use std::io::Write as _;
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::Context as _;
 use futures_util::stream::{self, StreamExt};
-use paasta_config::{CoordinationDriver, LoadError, Soa, SystemConfig};
-use paasta_core::{Counts, InstanceId, Locks, LogRecord, LogSink, SystemClock};
+use paasta_config::{CoordinationDriver, LoadError, Soa, SystemConfig, Wanted};
+use paasta_core::{ClusterName, Counts, Fleet, InstanceId, Locks, LogRecord, LogSink, SystemClock};
 use paasta_drain::DrainTools;
 use paasta_logs::LogWriter;
 use paasta_marathon::{MarathonEngine, MarathonRenderer};
-use paasta_setup::{Limits, Pass, PassReport};
+use paasta_setup::{Limits, Pass, PassReport, look, target};
 use paasta_zookeeper::{FileCounts, FileLocks, MapCounts, Unavailable};
 use tokio::task::spawn_blocking;
 
 use crate::dry_run::Line;
+use crate::plans::InstancePlan;
 use crate::program;
 
 /// Instances worked on at one time.
@@ -80,12 +81,48 @@ impl Passes {
         }
     }
 
-    async fn one(&self, id: &InstanceId, fleet: &paasta_core::Fleet) -> anyhow::Result<PassReport> {
+    /// What one pass over each instance would do, over one listing of the engine; changes nothing and takes no lock.
+    /// Tells `done` of each, in the order in which they end.
+    pub async fn plan(
+        &self,
+        ids: &[InstanceId],
+        mut done: impl FnMut(&InstanceId, anyhow::Result<InstancePlan>),
+    ) {
+        let fleet = self.pass.engine.observe_all().await;
+        let fleet = &fleet;
+        let one = |id| async move { (id, self.plan_one(id, fleet).await) };
+        let mut results = stream::iter(ids).map(one).buffer_unordered(INSTANCES_AT_ONCE);
+        while let Some((id, result)) = results.next().await {
+            done(id, result);
+        }
+    }
+
+    async fn plan_one(&self, id: &InstanceId, fleet: &Fleet) -> anyhow::Result<InstancePlan> {
+        let wanted = self.wanted(id).await?;
+        let target = target(&wanted, self.pass.renderer.as_ref(), self.pass.drains.as_ref())?;
+        let sighting = fleet.of(id, target.rendered.homes.all());
+        if let Some(what) = sighting.unknown() {
+            anyhow::bail!("instance `{id}`: could not see what runs: {what}");
+        }
+        let pass = &self.pass;
+        let look = look(sighting, &target, pass.discovery.as_deref(), &pass.limits, pass.clock.now()).await;
+        Ok(InstancePlan {
+            instance: id.clone(),
+            app: target.desired.app,
+            actions: look.actions,
+            why: look.why,
+        })
+    }
+
+    async fn one(&self, id: &InstanceId, fleet: &Fleet) -> anyhow::Result<PassReport> {
+        Ok(self.pass.run(&self.wanted(id).await?, Some(fleet)).await?)
+    }
+
+    async fn wanted(&self, id: &InstanceId) -> anyhow::Result<Wanted> {
         let count = self.counts.count(id).await;
         let (files, instance) = (Arc::clone(&self.files), id.clone());
         let wanted = spawn_blocking(move || files.soa.wanted(&instance, &files.system, count)).await?;
-        let wanted = wanted.with_context(|| format!("could not load instance `{id}`"))?;
-        Ok(self.pass.run(&wanted, Some(fleet)).await?)
+        wanted.with_context(|| format!("could not load instance `{id}`"))
     }
 }
 
@@ -119,6 +156,38 @@ pub async fn run_and_tell(passes: &Passes, ids: &[InstanceId], asked: Asked, jso
     good
 }
 
+/// Prints what one pass over each instance would do; whether that could be said of all. Those that are not deployed are
+/// left out.
+pub async fn plan_and_tell(passes: &Passes, ids: &[InstanceId], json: bool) -> bool {
+    let mut good = true;
+    passes
+        .plan(ids, |id, result| match result {
+            Ok(plan) if json => {
+                let line = serde_json::to_string(&plan).unwrap_or_else(|error| error.to_string());
+                program::tell(&format!("{line}\n"));
+            }
+            Ok(plan) => program::tell(&format!("{plan}\n")),
+            Err(error) if is_not_deployed(&error) => tracing::info!(instance = %id, "not deployed yet"),
+            Err(error) => {
+                good = false;
+                eprintln!("{}\n", program::advice(id.service(), &error));
+            }
+        })
+        .await;
+    good
+}
+
+/// Says on stderr how far a pass over all instances reaches, before anything is changed.
+pub fn tell_radius(ids: &[InstanceId], cluster: &ClusterName) {
+    let services: BTreeSet<_> = ids.iter().map(InstanceId::service).collect();
+    let of = |count: usize, noun: &str| format!("{count} {noun}{}", if count == 1 { "" } else { "s" });
+    eprintln!(
+        "one pass over {} of {} in {cluster}",
+        of(ids.len(), "instance"),
+        of(services.len(), "service")
+    );
+}
+
 fn is_not_deployed(error: &anyhow::Error) -> bool {
     error.chain().any(|cause| cause.downcast_ref().is_some_and(LoadError::is_no_deployments))
 }
@@ -142,7 +211,7 @@ fn tell(report: &PassReport, json: bool) {
         true => serde_json::to_string(report).unwrap_or_else(|error| error.to_string()),
         false => format!("{}: {}", report.instance, report.why),
     };
-    let _ = writeln!(std::io::stdout(), "{line}");
+    program::tell(&format!("{line}\n"));
     for problem in &report.problems {
         eprintln!("error: instance `{}`: {problem}", report.instance);
     }

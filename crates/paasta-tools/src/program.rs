@@ -1,6 +1,7 @@
 //! What all operator programs share.
 
 use std::fmt::Write as _;
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
@@ -53,6 +54,11 @@ pub fn soa_root(option: Option<&Path>, system: &SystemConfig) -> anyhow::Result<
 pub fn start_logging(verbose: bool) {
     let level = if verbose { tracing::Level::DEBUG } else { tracing::Level::WARN };
     tracing_subscriber::fmt().with_max_level(level).with_writer(std::io::stderr).init();
+}
+
+/// Data on stdout, in one piece; a closed pipe is nobody's failure.
+pub fn tell(text: &str) {
+    let _ = std::io::stdout().write_all(text.as_bytes());
 }
 
 /// The paragraph of an error of one service, and what to do about it where that is known.

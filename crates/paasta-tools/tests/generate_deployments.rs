@@ -56,6 +56,13 @@ impl World {
     }
 
     fn run(&self, program: &str, arguments: &[&str]) -> (i32, String) {
+        let (code, stdout, stderr) = self.run_whole(program, arguments);
+        assert_eq!(stdout, "");
+        (code, stderr)
+    }
+
+    /// Exit code, stdout, stderr.
+    fn run_whole(&self, program: &str, arguments: &[&str]) -> (i32, String, String) {
         let binary = match program {
             "one" => env!("CARGO_BIN_EXE_generate_deployments_for_service"),
             _ => env!("CARGO_BIN_EXE_generate_all_deployments"),
@@ -67,8 +74,8 @@ impl World {
             .arg(self.path("soa"))
             .env("PAASTA_SYSTEM_CONFIG_DIR", self.path("etc"));
         let output = command.output().unwrap();
-        assert!(output.stdout.is_empty());
-        (output.status.code().unwrap(), String::from_utf8(output.stderr).unwrap())
+        let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+        (output.status.code().unwrap(), text(output.stdout), text(output.stderr))
     }
 
     fn deployments(&self, service: &str) -> Option<serde_json::Value> {
@@ -178,4 +185,35 @@ fn one_bad_repository_never_stops_the_rest() {
         fs::remove_dir_all(world.path("soa").join(bad)).unwrap();
     }
     assert_eq!(world.run("all", &[]), (0, "0 written, 13 unchanged, 0 failed\n".to_owned()));
+}
+
+#[test]
+fn a_dry_run_says_what_would_change_and_writes_nothing() {
+    let world = World::new();
+    world.service("missing", "/nowhere");
+    let (code, stdout, stderr) = world.run_whole("one", &["-s", "web", "--dry-run"]);
+    assert_eq!((code, stderr.as_str()), (0, ""));
+    let lines: Vec<&str> = stdout.lines().collect();
+    assert_eq!(lines[0], "web: would write deployments.json");
+    assert!(lines[1].starts_with("  deploy group `all`: nothing -> "), "{stdout}");
+    assert_eq!(lines[2], "  control `web:prod.job.a`: nothing -> start");
+    assert_eq!(lines[3], "  control `web:prod.main`: nothing -> stop (of 20210102T000000)");
+    assert_eq!((lines.len(), world.deployments("web")), (4, None));
+
+    let (code, stdout, stderr) = world.run_whole("all", &["--dry-run"]);
+    assert_eq!(code, 1);
+    assert!(
+        stdout.starts_with("web: would write deployments.json\n") && !stdout.contains("missing"),
+        "{stdout}"
+    );
+    assert!(stderr.contains("could not list the tags of service `missing`"), "{stderr}");
+    assert!(stderr.ends_with("1 to be written, 0 unchanged, 1 failed\n"), "{stderr}");
+    assert!(world.deployments("web").is_none());
+
+    assert_eq!(world.run("one", &["-s", "web"]).0, 0);
+    let unchanged = (0, "web: unchanged\n".to_owned(), String::new());
+    assert_eq!(world.run_whole("one", &["-s", "web", "--dry-run"]), unchanged);
+    world.file("web/marathon-prod.yaml", "main: {deploy_group: all}\nodd: {deploy_group: '{team}'}\n");
+    let (code, _, stderr) = world.run_whole("one", &["-s", "web", "--dry-run"]);
+    assert!(code == 1 && stderr.contains("left out"), "as in a real run: {stderr}");
 }

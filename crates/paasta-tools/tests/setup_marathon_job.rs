@@ -165,14 +165,34 @@ fn a_real_run_creates_what_is_missing() {
         ("setup_marathon_job", &["web.main"][..]),
         ("setup_marathon_job", &["--all"]),
         ("deploy_marathon_services", &[]),
+        ("deploy_marathon_services", &["--all"]),
     ] {
         let world = World::new(json!({}));
         let output = world.run(program, arguments);
         assert_eq!(output.status.code(), Some(0), "{}", talk(&output));
+        assert!(talk(&output).starts_with("one pass over "), "{}", talk(&output));
         let posts = world.posts();
         assert!(matches!(&posts[..], [one] if one.starts_with("POST /v2/apps")), "{posts:?}");
         assert!(String::from_utf8_lossy(&output.stdout).contains("web.main: crossover: waiting for"));
     }
+}
+
+#[test]
+fn a_dry_run_of_all_reads_from_marathon_and_changes_nothing() {
+    let world = World::new(json!({}));
+    let output = world.run("deploy_marathon_services", &["--dry-run"]);
+    assert_eq!(output.status.code(), Some(0), "{}", talk(&output));
+    let told = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(told.starts_with("web.main: would create web.main.git01234567.config"), "{told}");
+    assert!(told.ends_with("; crossover: waiting for the new version to appear\n"), "{told}");
+    assert_eq!(told.lines().count(), 1, "the one that is not deployed is left out: {told}");
+    let output = world.run("deploy_marathon_services", &["--dry-run", "--json"]);
+    let line = &lines(&output)[0];
+    assert_eq!(line["instance"], "web.main");
+    assert!(line["actions"][0]["create"]["home"].is_string(), "{line}");
+    assert!(!world.requests.lock().unwrap().is_empty(), "Marathon was asked");
+    assert_eq!(world.posts(), Vec::<String>::new());
+    assert!(!world.path("locks").exists(), "no lock was taken");
 }
 
 /// Marathon is asked directly, whatever the environment says of proxies.
@@ -213,6 +233,10 @@ fn an_unreachable_marathon_is_told_per_instance() {
     assert_eq!(output.status.code(), Some(1));
     let talk = talk(&output);
     assert!(talk.contains("`web.main`") && talk.contains("nonsense"), "{talk}");
+    let output = world.run("deploy_marathon_services", &["--dry-run"]);
+    assert_eq!((output.status.code(), output.stdout.len()), (Some(1), 0));
+    let talk = self::talk(&output);
+    assert!(talk.starts_with("error: instance `web.main`: could not see what runs: "), "{talk}");
 }
 
 /// Each error in its shape, and `web.main` goes on whatever else is wrong.

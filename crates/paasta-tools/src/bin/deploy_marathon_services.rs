@@ -1,6 +1,7 @@
-//! `deploy_marathon_services [-d ROOT]`: one pass over every Marathon instance of this cluster, many at once in one
-//! process over one listing (marathon-and-bounce.md §8.4).
+//! `deploy_marathon_services [-d ROOT] [--all] [--dry-run]`: one pass over every Marathon instance of this cluster, many
+//! at once in one process over one listing (marathon-and-bounce.md §8.4), or what that pass would do.
 
+use std::io::IsTerminal as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -9,7 +10,11 @@ use paasta_config::Soa;
 use paasta_tools::passes::{Asked, Passes};
 use paasta_tools::{dry_run, passes, program};
 
+const EXIT_USAGE: u8 = 2;
+
 /// Brings every Marathon instance of this cluster to what is wanted, one step
+///
+/// Takes no names: it is for cron jobs, which need no option. Somebody at a terminal says --all, or --dry-run first.
 #[derive(Parser, Debug)]
 #[command(version)]
 struct Args {
@@ -19,6 +24,12 @@ struct Args {
     /// Say more
     #[arg(short, long)]
     verbose: bool,
+    /// Every instance of this cluster; needed only at a terminal
+    #[arg(long)]
+    all: bool,
+    /// Only print what the pass would do; reads from Marathon and from tasks, changes nothing and takes no lock
+    #[arg(long)]
+    dry_run: bool,
     /// Print one line of JSON per instance
     #[arg(long)]
     json: bool,
@@ -28,6 +39,13 @@ struct Args {
 async fn main() -> ExitCode {
     let args = Args::parse();
     program::start_logging(args.verbose);
+    if needs_all(&args, std::io::stdin().is_terminal()) {
+        eprintln!(
+            "error: this brings every instance of the cluster to what is wanted\n\n\
+             hint: Say --all to do so, or --dry-run to see what it would do."
+        );
+        return ExitCode::from(EXIT_USAGE);
+    }
     match run(&args).await {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
@@ -38,13 +56,40 @@ async fn main() -> ExitCode {
     }
 }
 
+/// Machines run it as the original is run; a person may not know how much it does.
+fn needs_all(args: &Args, terminal: bool) -> bool {
+    terminal && !args.all && !args.dry_run
+}
+
 /// Whether all went well.
 async fn run(args: &Args) -> anyhow::Result<bool> {
     let system = program::system_config()?;
     let soa = Soa::open(program::soa_root(args.soa_dir.as_deref(), &system)?).cached();
     let counts = passes::counts(None, &system)?;
-    let (ids, failures) = dry_run::instances(&soa, &system.cluster()?)?;
+    let cluster = system.cluster()?;
+    let (ids, failures) = dry_run::instances(&soa, &cluster)?;
     let all_are_listed = passes::tell_unlisted(&failures);
     let passes = Passes::from_system("deploy_marathon_services", soa, system, counts)?;
-    Ok(passes::run_and_tell(&passes, &ids, Asked::ForAll, args.json).await && all_are_listed)
+    let good = if args.dry_run {
+        passes::plan_and_tell(&passes, &ids, args.json).await
+    } else {
+        passes::tell_radius(&ids, &cluster);
+        passes::run_and_tell(&passes, &ids, Asked::ForAll, args.json).await
+    };
+    Ok(good && all_are_listed)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_somebody_at_a_terminal_has_to_say_all() {
+        let needs = |arguments: &[&str], terminal| {
+            let arguments = ["deploy_marathon_services"].iter().chain(arguments);
+            needs_all(&Args::parse_from(arguments), terminal)
+        };
+        assert!(needs(&[], true) && needs(&["--json"], true));
+        assert!(!needs(&["--all"], true) && !needs(&["--dry-run"], true) && !needs(&[], false));
+    }
 }

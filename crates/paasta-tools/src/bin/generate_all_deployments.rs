@@ -1,5 +1,6 @@
-//! `generate_all_deployments [-d ROOT] [--jobs N]`: brings the deployments.json of every service up to date, many at
-//! once in one process (config.md §4.1). One that fails hinders no other; the exit code is 1 if any failed.
+//! `generate_all_deployments [-d ROOT] [--jobs N] [--dry-run]`: brings the deployments.json of every service up to date,
+//! many at once in one process (config.md §4.1), or says what would change. One that fails hinders no other; the exit
+//! code is 1 if any failed.
 
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
@@ -8,12 +9,13 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use clap::Parser;
-use paasta_config::Soa;
+use paasta_config::{LoadError, Soa};
 use paasta_core::ServiceName;
 use paasta_deployments::{
-    FileChange, GenerateError, Generated, Limits, generate_for_service, generate_for_services, refs_for_url,
+    FileChange, GenerateError, Limits, generate_for_service, generate_for_services, preview_for_service,
+    refs_for_url,
 };
-use paasta_tools::program;
+use paasta_tools::{preview, program};
 
 /// Brings the deployments.json of every service up to date from its git tags
 #[derive(Parser, Debug)]
@@ -28,6 +30,9 @@ struct Args {
     /// Seconds that one git repository may take to list its tags
     #[arg(long, value_name = "SECONDS", default_value_t = 60)]
     timeout: u64,
+    /// Only print per service what would change in its file; writes nothing
+    #[arg(long)]
+    dry_run: bool,
     /// Say more
     #[arg(short, long)]
     verbose: bool,
@@ -57,11 +62,22 @@ fn run(args: &Args) -> anyhow::Result<ExitCode> {
     }
     let limits = Limits { listing: Duration::from_secs(args.timeout), ..Limits::default() };
     let connect = |url: &str| refs_for_url(url, limits);
-    let one = |service: &ServiceName| {
-        generate_for_service(&root, &Soa::open(&root).cached(), &system, service, &connect)
-    };
-    generate_for_services(&services, args.jobs, one, |service, result| tally.add(service, result));
-    eprintln!("{}", tally.summary());
+    let soa = || Soa::open(&root).cached();
+    if args.dry_run {
+        let one = |service: &ServiceName| preview_for_service(&root, &soa(), &system, service, &connect);
+        generate_for_services(&services, args.jobs, one, |service, result| {
+            if let Ok(preview) = &result {
+                program::tell(&preview::text(service, preview));
+            }
+            tally.add(service, result.map(|preview| (preview.change, preview.left_out)));
+        });
+    } else {
+        let one = |service: &ServiceName| generate_for_service(&root, &soa(), &system, service, &connect);
+        generate_for_services(&services, args.jobs, one, |service, result| {
+            tally.add(service, result.map(|done| (done.change, done.left_out)));
+        });
+    }
+    eprintln!("{}", tally.summary(if args.dry_run { "to be written" } else { "written" }));
     Ok(if tally.failures.load(Ordering::Relaxed) == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
@@ -73,15 +89,15 @@ struct Tally {
 }
 
 impl Tally {
-    fn add(&self, service: &ServiceName, result: Result<Generated, GenerateError>) {
+    fn add(&self, service: &ServiceName, result: Result<(FileChange, Vec<LoadError>), GenerateError>) {
         match result {
-            Ok(done) => {
-                let counter = match done.change {
+            Ok((change, left_out)) => {
+                let counter = match change {
                     FileChange::Written => &self.written,
                     FileChange::Unchanged => &self.unchanged,
                 };
                 counter.fetch_add(1, Ordering::Relaxed);
-                for error in done.left_out {
+                for error in left_out {
                     let context =
                         format!("could not read one instance of service `{service}`; it is left out");
                     self.failed(service, anyhow::Error::new(error).context(context));
@@ -96,10 +112,10 @@ impl Tally {
         eprintln!("{}\n", program::advice(service, &error));
     }
 
-    fn summary(&self) -> String {
+    fn summary(&self, written: &str) -> String {
         let count = |counter: &AtomicUsize| counter.load(Ordering::Relaxed);
         format!(
-            "{} written, {} unchanged, {} failed",
+            "{} {written}, {} unchanged, {} failed",
             count(&self.written),
             count(&self.unchanged),
             count(&self.failures)

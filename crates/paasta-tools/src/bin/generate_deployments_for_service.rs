@@ -1,5 +1,5 @@
-//! `generate_deployments_for_service -s SERVICE [-d ROOT] [-v]`: brings one service's deployments.json up to date from
-//! its git tags (config.md §4.1).
+//! `generate_deployments_for_service -s SERVICE [-d ROOT] [-v] [--dry-run]`: brings one service's deployments.json up to
+//! date from its git tags (config.md §4.1), or says what would change.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -8,8 +8,8 @@ use std::time::Duration;
 use clap::Parser;
 use paasta_config::Soa;
 use paasta_core::ServiceName;
-use paasta_deployments::{FileChange, Limits, generate_for_service, refs_for_url};
-use paasta_tools::program;
+use paasta_deployments::{FileChange, Limits, generate_for_service, preview_for_service, refs_for_url};
+use paasta_tools::{preview, program};
 
 /// Brings one service's deployments.json up to date from its git tags
 #[derive(Parser, Debug)]
@@ -24,6 +24,9 @@ struct Args {
     /// Seconds that the git repository may take to list its tags
     #[arg(long, value_name = "SECONDS", default_value_t = 60)]
     timeout: u64,
+    /// Only print what would change in the file; writes nothing
+    #[arg(long)]
+    dry_run: bool,
     /// Say more
     #[arg(short, long)]
     verbose: bool,
@@ -55,20 +58,23 @@ fn run(args: &Args) -> anyhow::Result<ExitCode> {
         tracing::debug!(url, "listing refs");
         refs_for_url(url, limits)
     };
-    let done = generate_for_service(&root, &Soa::open(&root).cached(), &system, &args.service, &connect)?;
-    match done.change {
-        FileChange::Written => tracing::debug!(service = %args.service, "deployments.json written"),
-        FileChange::Unchanged => tracing::debug!(service = %args.service, "deployments.json unchanged"),
-    }
-    let failed = !done.left_out.is_empty();
-    for error in done.left_out {
-        eprintln!(
-            "{}",
-            program::advice(
-                &args.service,
-                &anyhow::Error::new(error).context("could not read one instance; it is left out")
-            )
-        );
+    let soa = Soa::open(&root).cached();
+    let left_out = if args.dry_run {
+        let preview = preview_for_service(&root, &soa, &system, &args.service, &connect)?;
+        program::tell(&preview::text(&args.service, &preview));
+        preview.left_out
+    } else {
+        let done = generate_for_service(&root, &soa, &system, &args.service, &connect)?;
+        match done.change {
+            FileChange::Written => tracing::debug!(service = %args.service, "deployments.json written"),
+            FileChange::Unchanged => tracing::debug!(service = %args.service, "deployments.json unchanged"),
+        }
+        done.left_out
+    };
+    let failed = !left_out.is_empty();
+    for error in left_out {
+        let error = anyhow::Error::new(error).context("could not read one instance; it is left out");
+        eprintln!("{}", program::advice(&args.service, &error));
     }
     Ok(if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }

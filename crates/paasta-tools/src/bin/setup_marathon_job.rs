@@ -86,6 +86,7 @@ async fn run(args: &Args) -> anyhow::Result<bool> {
     if !args.dry_run {
         let passes = Passes::from_system("setup_marathon_job", soa, system, counts)?;
         let asked = if args.all { Asked::ForAll } else { Asked::ByName };
+        passes::tell_radius(&ids, &cluster);
         return Ok(passes::run_and_tell(&passes, &ids, asked, args.json).await && good);
     }
     let renderer = MarathonRenderer::from_system(system.map())?;
