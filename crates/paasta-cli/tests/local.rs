@@ -32,10 +32,27 @@ fn a_service_is_deployed_bounced_and_stopped_beside_broken_ones() {
     cluster.terminate();
     assert_eq!(ground.processes("v2"), before, "Ctrl-C leaves services running");
     assert!(cluster.stdout().contains("its services go on running"), "{}", cluster.stdout());
+    let told = text(&ground.paasta(&["local", "down", "--no-drain", "--dry-run"]));
+    assert!(
+        told.starts_with("the cluster is not running; its services may be\nwould stop without"),
+        "{told}"
+    );
+    assert!(told.contains(" 2 tasks: hello.main.git") && !told.contains("remove"), "{told}");
 
     let cluster = ground.up(&["--ports-any"]);
     ground.wait_for("tasks to be taken up", || ground.runs_only(&second, 2));
     assert_eq!(ground.processes("v2"), before, "the same processes");
+
+    let dry = ground.paasta(&["local", "down", "--purge", "--dry-run"]);
+    let told = text(&dry);
+    assert!(dry.status.success() && told.starts_with("would end the running cluster (process "), "{told}");
+    assert!(told.contains("\nhello.main: would drain and stop 2 tasks: hello.main.git"), "{told}");
+    assert!(
+        told.contains(&format!("would remove `{}`\n", ground.state_dir().join("logs").display())),
+        "{told}"
+    );
+    assert!(ground.runs_only(&second, 2), "a dry run changes nothing");
+    assert_eq!(ground.processes("v2"), before, "a dry run ends nothing");
 
     let down = ground.paasta(&["local", "down", "--purge"]);
     assert!(down.status.success(), "{}", text(&down));
@@ -112,12 +129,11 @@ fn missing_soa_configs_and_a_second_cluster_are_refused() {
 #[test]
 fn down_and_status_without_a_cluster_say_so() {
     let ground = Playground::new();
-    let output = ground.paasta(&["local", "down"]);
-    assert!(
-        output.status.success() && text(&output).contains("there is no local cluster"),
-        "{}",
-        text(&output)
-    );
+    for arguments in [&["local", "down"][..], &["local", "down", "--dry-run"]] {
+        let output = ground.paasta(arguments);
+        let told = text(&output);
+        assert!(output.status.success() && told.contains("there is no local cluster"), "{told}");
+    }
     let output = ground.paasta(&["local", "status", "--json"]);
     assert_eq!(output.status.code(), Some(1));
     assert!(text(&output).contains(r#""running":false"#), "{}", text(&output));
@@ -137,6 +153,8 @@ fn an_engine_state_that_cannot_be_read_does_not_keep_services() {
     let told = text(&output);
     assert_eq!(output.status.code(), Some(1), "{told}");
     assert!(told.contains("has version 99, expected 1") && told.contains("hint: Start it with"), "{told}");
+    let dry = text(&ground.paasta(&["local", "down", "--dry-run"]));
+    assert!(dry.contains("has version 99, expected 1: would stop every process"), "{dry}");
     assert_eq!(ground.processes("v1").len(), 2);
     let down = ground.paasta(&["local", "down"]);
     let told = text(&down);

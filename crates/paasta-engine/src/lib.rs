@@ -27,4 +27,4 @@ pub use executor::{Executor, Launch, LaunchError, ProcessExecutor, ProcessSettin
 pub use journal::JournalEntry;
 pub use secrets::{NoSecrets, SecretError, SecretText, Secrets};
 pub use server::{Abandoned, EngineServer, StartError, StopError, end_abandoned};
-pub use store::StoreError;
+pub use store::{StoreError, read_memory};

@@ -49,6 +49,20 @@ pub enum StoreError {
     },
 }
 
+/// What the engine of a state directory last kept, whether or not it runs; reads only. None where no engine ever was.
+///
+/// ```
+/// assert!(paasta_engine::read_memory(std::path::Path::new("/nowhere")).is_ok_and(|memory| memory.is_none()));
+/// ```
+pub fn read_memory(dir: &Path) -> Result<Option<Memory>, StoreError> {
+    let path = dir.join("state.json");
+    match std::fs::read(&path) {
+        Ok(bytes) => Ok(Some(parse(&path, &bytes)?.memory)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(source) => Err(StoreError::Io { action: "read", path, source }),
+    }
+}
+
 /// What the file holds.
 #[derive(Serialize, Deserialize)]
 struct Document {

@@ -65,6 +65,9 @@ struct DownArgs {
     /// Stop services without draining them first
     #[arg(long)]
     no_drain: bool,
+    /// Only print which tasks would be drained and stopped, and what would be removed
+    #[arg(long)]
+    dry_run: bool,
 }
 
 #[derive(clap::Args, Debug)]
@@ -200,8 +203,15 @@ fn down(args: &DownArgs, cx: &mut Context) -> anyhow::Result<ExitCode> {
         drain: !args.no_drain,
         purge: args.purge,
     };
-    log_to_stderr("warn")?;
     let root = options.state_dir.clone();
+    if args.dry_run {
+        match local::plan_down(&options).map_err(told)? {
+            Some(plan) => write!(cx.stdout, "{plan}")?,
+            None => writeln!(cx.stdout, "there is no local cluster in `{}`", root.display())?,
+        }
+        return Ok(ExitCode::SUCCESS);
+    }
+    log_to_stderr("warn")?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let mut written = Ok(());
     let mut tell = |line: String| written = writeln!(cx.stdout, "{line}");

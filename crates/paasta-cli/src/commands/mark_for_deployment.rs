@@ -1,5 +1,6 @@
 //! `paasta mark-for-deployment`: declares which commit is to run in a deploy group (cli.md §1.10).
 
+use std::collections::BTreeMap;
 use std::process::ExitCode;
 use std::thread;
 use std::time::Duration;
@@ -30,8 +31,11 @@ pub(crate) struct Args {
     #[command(flatten)]
     mark: MarkArgs,
     /// Wait until the commit runs everywhere
-    #[arg(long)]
+    #[arg(long, conflicts_with = "dry_run")]
     wait_for_deployment: bool,
+    /// Only print the tag, and which instances would be replaced; writes nothing
+    #[arg(long)]
+    dry_run: bool,
     /// Seconds to wait at most
     #[arg(short = 't', long, value_name = "SECONDS", default_value_t = 3600)]
     timeout: u64,
@@ -97,6 +101,10 @@ pub(crate) fn run(args: &Args, cx: &mut Context) -> anyhow::Result<ExitCode> {
     let mut branches = marks::branches(&remote.service, &world)?;
     warn_if_unused(&remote, group, &world, cx)?;
     branches.retain(|branch| branch.deploy_group.as_deref() == Some(group));
+    print_radius(group, &branches, cx)?;
+    if args.dry_run {
+        return foretell(&remote, (group, &args.mark.commit), &branches, cx);
+    }
     let recorder = Recorder::open(&world.system, cx)?;
     let (commit, refs) = mark(&remote, (group, &args.mark.commit), &recorder, cx)?;
     warn_of_stops(&remote, &branches, &refs, cx)?;
@@ -110,22 +118,71 @@ pub(crate) fn run(args: &Args, cx: &mut Context) -> anyhow::Result<ExitCode> {
     wait_and_tell(&goal, &world, &recorder, cx)
 }
 
-/// Writes the tag and logs it; gives the commit and all refs, the new one included. What goes wrong before the first attempt is told at once; a remote that is away
-/// during the write is asked again.
-fn mark(
-    remote: &Remote,
-    (group, text): (&str, &str),
-    recorder: &Recorder,
-    cx: &mut Context,
-) -> anyhow::Result<(GitSha, Vec<RemoteRef>)> {
-    let mut refs = remote.list()?;
+/// What is to be written.
+struct Mark {
+    commit: GitSha,
+    tag: String,
+    /// All refs before.
+    refs: Vec<RemoteRef>,
+}
+
+/// The commit that is meant, and the tag that marks it now. What goes wrong here is told at once.
+fn decide(remote: &Remote, (group, text): (&str, &str), cx: &mut Context) -> anyhow::Result<Mark> {
+    let refs = remote.list()?;
     let commit = marks::commit(text, &refs)?;
     let now = SystemClock.now();
     let at = deploy_time_for(&refs, group, &commit, now)
         .hint("Delete that tag, or wait until its time has come.")?;
     let old = latest_deploy(&refs, group).map(|latest| latest.sha);
     tell_about(&commit, old.as_ref(), group, (at, now), cx)?;
-    let tag = deploy_tag(group, at);
+    Ok(Mark { tag: deploy_tag(group, at), commit, refs })
+}
+
+/// What would be written where.
+fn foretell(
+    remote: &Remote,
+    what: (&str, &str),
+    branches: &[ControlBranch],
+    cx: &mut Context,
+) -> anyhow::Result<ExitCode> {
+    let Mark { commit, tag, mut refs } = decide(remote, what, cx)?;
+    if !refs.iter().any(|known| *known.commit() == commit) {
+        let shows = "whether the repository has it shows only when the tag is written";
+        writeln!(cx.stderr, "note: no tag or branch points at {commit}; {shows}")?;
+    }
+    let (group, url) = (what.0, remote.refs.url());
+    writeln!(cx.stdout, "would mark {commit} for deployment in `{group}`: {tag} in {url}")?;
+    refs.push(RemoteRef::new(tag, commit));
+    warn_of_stops(remote, branches, &refs, cx)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Which instances will be replaced, before anything is written.
+fn print_radius(group: &str, branches: &[ControlBranch], cx: &mut Context) -> anyhow::Result<()> {
+    if branches.is_empty() {
+        return Ok(());
+    }
+    let noun = if branches.len() == 1 { "instance follows" } else { "instances follow" };
+    writeln!(cx.stderr, "mark-for-deployment: {} {noun} deploy group `{group}`", branches.len())?;
+    let mut by_cluster: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    for (cluster, instance) in branches.iter().filter_map(|branch| branch.branch.split_once('.')) {
+        by_cluster.entry(cluster).or_default().push(instance);
+    }
+    for (cluster, names) in by_cluster {
+        writeln!(cx.stderr, "  in {cluster}: {}", names.join(", "))?;
+    }
+    Ok(())
+}
+
+/// Writes the tag and logs it; gives the commit and all refs, the new one included. A remote that is away during the
+/// write is asked again.
+fn mark(
+    remote: &Remote,
+    (group, text): (&str, &str),
+    recorder: &Recorder,
+    cx: &mut Context,
+) -> anyhow::Result<(GitSha, Vec<RemoteRef>)> {
+    let Mark { commit, tag, mut refs } = decide(remote, (group, text), cx)?;
     write_with_patience(remote, &tag, &commit, recorder, cx)
         .with_context(|| format!("could not mark {commit} for deployment in `{group}`"))?;
     writeln!(cx.stdout, "{commit} is marked for deployment in `{group}`: {tag}")?;

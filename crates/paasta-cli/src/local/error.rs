@@ -72,6 +72,12 @@ pub enum LocalError {
         /// How many are left.
         processes: usize,
     },
+    /// What the engine kept of its tasks cannot be read.
+    #[error("could not tell what runs")]
+    Kept {
+        /// What happened.
+        source: paasta_engine::StoreError,
+    },
     /// One of the parts could not start.
     #[error("could not start {what}")]
     Part {
@@ -106,7 +112,7 @@ impl LocalError {
                  (without draining them) and begin anew."
                     .to_owned(),
             ),
-            LocalError::Pointer { .. } | LocalError::Ending { .. } | LocalError::StillThere { .. } | LocalError::Part { .. } => None,
+            LocalError::Pointer { .. } | LocalError::Kept { .. } | LocalError::Ending { .. } | LocalError::StillThere { .. } | LocalError::Part { .. } => None,
         }
     }
 }

@@ -6,6 +6,7 @@
 mod base;
 mod checkout;
 mod down;
+mod down_plan;
 mod error;
 mod images;
 mod layout;
@@ -21,6 +22,7 @@ use serde::{Deserialize, Serialize};
 
 pub use checkout::{CheckoutError, Checkouts, RemoteOf};
 pub use down::{DownOptions, Downed, down};
+pub use down_plan::{DownPlan, plan_down};
 pub use error::LocalError;
 pub use layout::Layout;
 pub use status::{LocalStatus, Tasks, soa_dir_before, state_dir_before, status};
