@@ -1,6 +1,7 @@
 //! Whole passes over simulated engines: worked examples, refusals, and what holds whatever goes wrong.
 
 mod drain_calls;
+mod foresight;
 mod invariants;
 mod refusals;
 mod sim;
