@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use paasta_core::{ClusterName, InstanceId, LogStream, LogTail, ServiceName, TaskId};
+use paasta_core::{ClusterName, InstanceId, LogStream, LogTail, ServiceName, TaskId, without_credentials};
 use reqwest::Url;
 use serde::de::DeserializeOwned;
 
@@ -39,7 +39,7 @@ impl Default for Timeouts {
 /// # Ok(())
 /// # }
 /// ```
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct ApiClient {
     cluster: ClusterName,
     base: Url,
@@ -47,11 +47,19 @@ pub struct ApiClient {
     timeouts: Timeouts,
 }
 
+impl std::fmt::Debug for ApiClient {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let url = without_credentials(self.base.as_str());
+        f.debug_struct("ApiClient").field("cluster", &self.cluster).field("url", &url).finish_non_exhaustive()
+    }
+}
+
 impl ApiClient {
     /// A client of the API at `url`, such as `http://127.0.0.1:5054`; asks nothing yet. Proxies are not used.
     pub fn new(cluster: ClusterName, url: &str, timeouts: Timeouts) -> Result<Self, ApiError> {
         let base = base_url(&cluster, url)?;
-        let client = |source| ApiError::Client { cluster: cluster.clone(), url: url.to_owned(), source };
+        let client =
+            |source| ApiError::Client { cluster: cluster.clone(), url: without_credentials(url), source };
         let http = reqwest::Client::builder()
             .tls_backend_preconfigured(tls(base.scheme() == "https").map_err(client)?)
             .connect_timeout(timeouts.connect)
@@ -69,7 +77,7 @@ impl ApiClient {
         &self.cluster
     }
 
-    /// Where it is.
+    /// Where it is, with the credentials that the URL may hold.
     pub fn url(&self) -> &str {
         self.base.as_str()
     }
@@ -153,7 +161,7 @@ impl ApiClient {
     }
 
     fn unanswered(&self, url: &Url, error: reqwest::Error) -> ApiError {
-        let (cluster, url) = (self.cluster.clone(), url.to_string());
+        let (cluster, url) = (self.cluster.clone(), without_credentials(url.as_str()));
         match error.is_timeout() {
             true => ApiError::TimedOut { cluster, url, seconds: self.timeouts.total.as_secs() },
             false => ApiError::Unreachable { cluster, url, source: error.without_url() },
@@ -169,17 +177,19 @@ impl ApiClient {
             true => status.canonical_reason().unwrap_or("no reason given").to_owned(),
             false => message,
         };
-        let (cluster, url) = (self.cluster.clone(), url.to_string());
+        let (cluster, url) = (self.cluster.clone(), without_credentials(url.as_str()));
         ApiError::Status { cluster, url, status: status.as_u16(), code, message }
     }
 
     fn garbled(&self, url: &Url, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> ApiError {
-        ApiError::Garbled { cluster: self.cluster.clone(), url: url.to_string(), source: source.into() }
+        let url = without_credentials(url.as_str());
+        ApiError::Garbled { cluster: self.cluster.clone(), url, source: source.into() }
     }
 }
 
 fn base_url(cluster: &ClusterName, url: &str) -> Result<Url, ApiError> {
-    let wrong = |reason: String| ApiError::Url { cluster: cluster.clone(), url: url.to_owned(), reason };
+    let wrong =
+        |reason: String| ApiError::Url { cluster: cluster.clone(), url: without_credentials(url), reason };
     let base: Url = url.parse().map_err(|error| wrong(format!("{error}")))?;
     match base.scheme() {
         "http" | "https" if base.has_host() => Ok(base),

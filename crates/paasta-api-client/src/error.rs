@@ -3,7 +3,8 @@
 use paasta_core::ClusterName;
 use serde::{Deserialize, Serialize};
 
-/// Why a question to an API was not answered. Every variant names the cluster and the URL.
+/// Why a question to an API was not answered. Every variant names the cluster and the URL, the latter
+/// without a name or password that it may hold.
 #[derive(Debug, thiserror::Error)]
 pub enum ApiError {
     /// The URL in the system configuration is none.
@@ -11,7 +12,7 @@ pub enum ApiError {
     Url {
         /// Which cluster.
         cluster: ClusterName,
-        /// As configured.
+        /// As configured, but for credentials.
         url: String,
         /// What is wrong with it.
         reason: String,

@@ -76,6 +76,15 @@ async fn errors_name_the_cluster_the_url_and_what_was_said() {
 }
 
 #[tokio::test]
+async fn credentials_in_a_url_do_not_show() {
+    let api = client("http://me:p4ss@127.0.0.1:1");
+    let error = api.version().await.expect_err("nobody listens");
+    let ftp = ApiClient::new("local".parse().expect("a name"), "ftp://me:p4ss@h", Timeouts::default());
+    let shown = format!("{api:?} {error} {error:?} {:?}", ftp.expect_err("no such scheme"));
+    assert!(shown.contains("127.0.0.1:1") && !shown.contains("p4ss"), "{shown}");
+}
+
+#[tokio::test]
 async fn nobody_there_is_unreachable() {
     let port = {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");

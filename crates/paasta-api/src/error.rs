@@ -46,9 +46,3 @@ impl IntoResponse for Failure {
         (self.status, Json(ErrorBody { error: self.detail })).into_response()
     }
 }
-
-/// An error and its causes in one line.
-pub(crate) fn chain(error: &dyn std::error::Error) -> String {
-    let causes = std::iter::successors(Some(error), |cause| cause.source());
-    causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
-}

@@ -21,6 +21,7 @@ mod names;
 mod ports;
 mod reading;
 mod sighting;
+mod text;
 mod time;
 
 pub use action::{Action, Applied, Kill};
@@ -33,4 +34,5 @@ pub use ports::{
 };
 pub use reading::Reading;
 pub use sighting::{App, CheckTiming, Fleet, Health, LaunchWait, Sighting, Task, TaskFailure, TaskPhase};
+pub use text::{chain, without_credentials};
 pub use time::Timestamp;

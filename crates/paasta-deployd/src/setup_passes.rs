@@ -5,12 +5,11 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use paasta_config::{LoadError, Soa, SystemConfig, Wanted};
-use paasta_core::{Clock, Counts, InstanceId};
+use paasta_core::{Clock, Counts, InstanceId, chain};
 use paasta_setup::{Pass, PassState};
 
 use crate::ports::{PassReport, PassResult, RunPass};
 use crate::shared_fleet::SharedFleet;
-use crate::soa_configs::chain;
 use crate::state::Wake;
 
 /// Passes over real instances.

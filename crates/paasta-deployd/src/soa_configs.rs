@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use paasta_config::{InstanceType, LoadError, Soa, SystemConfig};
-use paasta_core::{ClusterName, InstanceId, ServiceName};
+use paasta_core::{ClusterName, InstanceId, ServiceName, chain};
 use paasta_deployments::{FileChange, Limits, generate_for_service, refs_for_url};
 
 use crate::ports::{Configs, RegenerateResult};
@@ -101,20 +101,6 @@ fn listed(soa: &Soa, system: &SystemConfig, cluster: &ClusterName, id: &Instance
     let deadline = instance.ok().and_then(|instance| instance.config().bounce_start_deadline().ok());
     let deadline = deadline.filter(|seconds| seconds.is_finite() && *seconds >= 0.0);
     Listed { bounce_start_deadline_seconds: deadline.unwrap_or_default() }
-}
-
-/// An error and its causes in one line.
-pub(crate) fn chain(error: &(dyn std::error::Error + 'static)) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        let next = error.to_string();
-        if !text.ends_with(&next) {
-            text = format!("{text}: {next}");
-        }
-        cause = error.source();
-    }
-    text
 }
 
 #[cfg(test)]

@@ -4,12 +4,12 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
-use paasta_core::TaskId;
+use paasta_core::{TaskId, chain};
 use tokio::sync::{Semaphore, watch};
 use tokio::task::{AbortHandle, JoinSet};
 
 use crate::artifacts::Artifacts;
-use crate::core_loop::{Caller, chain};
+use crate::core_loop::Caller;
 use crate::executor::{Executor, Launch, ResolvedEnv};
 use crate::health::{CheckTarget, Prober};
 use crate::secrets::{Secrets, is_reference};

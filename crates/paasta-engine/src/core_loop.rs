@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use paasta_core::{Clock, Timestamp};
+use paasta_core::{Clock, Timestamp, chain};
 use tokio::sync::{broadcast, mpsc, oneshot};
 
 use crate::actor::Actor;
@@ -209,18 +209,6 @@ impl CoreLoop {
             other => self.actor.act(other),
         }
     }
-}
-
-/// An error with its causes, on one line.
-pub(crate) fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text.push_str(": ");
-        text.push_str(&cause.to_string());
-        source = cause.source();
-    }
-    text
 }
 
 /// Ids at random, ports as this machine has them.

@@ -4,13 +4,13 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use paasta_core::TaskId;
+use paasta_core::{TaskId, chain};
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::CryptoProvider;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{DigitallySignedStruct, SignatureScheme};
 
-use crate::core_loop::{Caller, chain};
+use crate::core_loop::Caller;
 use crate::executor::Executor;
 use crate::state::{CheckPort, Command, HealthCheck, Probe, RunRef};
 

@@ -6,7 +6,8 @@
 //! [`Artifacts`] and [`Secrets`] that whoever embeds it fills.
 //!
 //! What it keeps: no acknowledged change is lost, tasks outlive it and are taken up again, and no process it
-//! started is forgotten. What it leaves out: other machines, limits on resources of processes, groups, pods.
+//! started is forgotten. What it leaves out: other machines, groups, pods, and limits: `cpus`, `mem` and `disk`
+//! are kept and told to the task, but a process may use what the machine has.
 
 mod actor;
 mod artifacts;

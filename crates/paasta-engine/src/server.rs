@@ -7,14 +7,14 @@ use std::sync::{Arc, Mutex, Weak};
 use std::time::Duration;
 
 use axum::serve::ListenerExt;
-use paasta_core::TaskId;
+use paasta_core::{TaskId, chain};
 use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, broadcast, mpsc};
 use tokio::task::{JoinHandle, JoinSet};
 
 use crate::actor::Actor;
 use crate::config::Config;
-use crate::core_loop::{Caller, CoreLoop, QUEUE_MAX, chain};
+use crate::core_loop::{Caller, CoreLoop, QUEUE_MAX};
 use crate::executor::{self, Executor, ProcessExecutor, ProcessSettings};
 use crate::health::Prober;
 use crate::journal::Journal;

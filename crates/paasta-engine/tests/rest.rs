@@ -173,6 +173,19 @@ async fn a_task_finds_its_checkout_and_its_environment() {
 }
 
 #[tokio::test]
+async fn cpus_and_mem_are_told_to_a_process_and_not_enforced() {
+    let place = Place::new(ports(1));
+    let engine = place.start().await;
+    let client = Client::new(engine.address());
+    let script = "text=$(head -c 4000000 /dev/zero | tr '\\0' x); echo ${#text} $MARATHON_APP_RESOURCE_MEM; \
+                  exec sleep 1000";
+    client.create(json!({"id": "a", "cmd": script, "cpus": 0.1, "mem": 1})).await;
+    let task = client.settled("a", 1).await[0].clone();
+    assert_eq!(client.log(&task, 1).await, ["4000000 1.0"]);
+    engine.kill_all(common::PATIENCE).await.expect("all gone");
+}
+
+#[tokio::test]
 async fn what_cannot_start_says_why_and_backs_off() {
     let place = Place::new(ports(5));
     let engine = place.start().await;

@@ -3,12 +3,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use paasta_core::EngineError;
+use paasta_core::{EngineError, without_credentials};
 use reqwest::{Method, RequestBuilder, Response, StatusCode};
 use serde::de::DeserializeOwned;
 
 use crate::requests::Counters;
-use crate::servers::{MarathonServers, Server, without_credentials};
+use crate::servers::{MarathonServers, Server};
 use crate::wire::Refusal;
 
 /// Longest wait for a connection, and for each piece of an answer.

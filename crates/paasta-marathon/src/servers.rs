@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::fmt;
 
 use paasta_config::{Map, Node};
-use paasta_core::HomeId;
+use paasta_core::{HomeId, without_credentials};
 
 /// One Marathon: interchangeable nodes of it, and who we are to them.
 #[derive(Clone, PartialEq, Eq)]
@@ -177,14 +177,6 @@ fn malformed(key: &str, expected: &'static str, node: &Node) -> ServersError {
         found: node.kind().to_owned(),
         position: node.position.clone(),
     }
-}
-
-/// A URL without what stands before `@` in its authority.
-pub(crate) fn without_credentials(url: &str) -> String {
-    let Some((scheme, rest)) = url.split_once("://") else { return url.to_owned() };
-    let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
-    let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
-    format!("{scheme}://{host}{path}")
 }
 
 #[cfg(test)]

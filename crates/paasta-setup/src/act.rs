@@ -3,9 +3,9 @@
 use futures_util::future::join_all;
 use futures_util::stream::{self, StreamExt};
 use paasta_bounce::{Observed, Outcome, Outcomes, Place, Plan, Safety, Scale, Settled};
-use paasta_core::{Action, Engine, Task, TaskId, TaskPhase, Timestamp};
+use paasta_core::{Action, Engine, Task, TaskId, TaskPhase, Timestamp, chain};
 
-use crate::observe::{Statuses, chain};
+use crate::observe::Statuses;
 use crate::report::{PassAction, Taken};
 use crate::{Limits, Target};
 

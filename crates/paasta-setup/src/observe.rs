@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use futures_util::stream::{self, StreamExt};
 use paasta_bounce::{DrainState, Observed};
-use paasta_core::{Reading, Sighting, Task, TaskId, TaskPhase};
+use paasta_core::{Reading, Sighting, Task, TaskId, TaskPhase, chain};
 use paasta_drain::{DrainMethod, DrainStatus};
 use tokio::time::Instant;
 
@@ -118,15 +118,4 @@ impl Limits {
             Err(_) => Err(format!("no answer within {} s", self.call_seconds_max)),
         })
     }
-}
-
-/// An error with its causes, for reports.
-pub(crate) fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text.push_str(&format!(": {error}"));
-        cause = error.source();
-    }
-    text
 }

@@ -6,12 +6,12 @@ use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
 use paasta_api_client::{InstanceStatus, StatusQuery};
 use paasta_config::{InstanceType, Wanted};
-use paasta_core::{InstanceId, Reading, Sighting};
+use paasta_core::{InstanceId, Reading, Sighting, chain};
 use paasta_setup::{Look, PassError, Target, look, target};
 
 use super::{bad_query, instance_id};
 use crate::assemble::{self, Facts, Seen};
-use crate::error::{Failure, chain};
+use crate::error::Failure;
 use crate::state::ApiState;
 
 pub(super) async fn status(

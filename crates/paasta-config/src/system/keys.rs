@@ -16,7 +16,7 @@ use crate::{ClusterName, DEFAULT_SOA_DIR, Map, Node, Value};
 /// One Marathon server of `marathon_servers`: a home for apps.
 #[derive(Clone, PartialEq, Eq)]
 pub struct MarathonServer {
-    /// Its addresses; any answers.
+    /// Its addresses; any answers. What they hold of names and passwords does not show in Debug.
     pub urls: Vec<String>,
     /// The user of basic authentication.
     pub user: String,
@@ -26,8 +26,9 @@ pub struct MarathonServer {
 
 impl std::fmt::Debug for MarathonServer {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let urls: Vec<_> = self.urls.iter().map(|url| paasta_core::without_credentials(url)).collect();
         f.debug_struct("MarathonServer")
-            .field("urls", &self.urls)
+            .field("urls", &urls)
             .field("user", &self.user)
             .finish_non_exhaustive()
     }

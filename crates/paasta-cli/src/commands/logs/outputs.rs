@@ -6,7 +6,7 @@ use std::io::Write;
 use futures_util::StreamExt as _;
 use paasta_api_client::{ApiClient, StatusQuery, Timeouts};
 use paasta_config::InstanceType;
-use paasta_core::{InstanceId, LogLevel, LogStream, LogTail, TaskId};
+use paasta_core::{InstanceId, LogLevel, LogStream, LogTail, TaskId, chain};
 use paasta_deploy::Candidate;
 
 use super::line::{Line, Look};
@@ -241,11 +241,6 @@ async fn end(place: &Place, short: String, task: TaskId, stream: LogStream) -> E
         Err(problem) => Err(problem.clone()),
     };
     End { place, task, short, stream, lines }
-}
-
-fn chain(error: &dyn std::error::Error) -> String {
-    let causes = std::iter::successors(Some(error), |cause| cause.source());
-    causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
 }
 
 /// What `now`, the end of an output, has that `before`, its end some time ago, had not: all after their longest
