@@ -180,3 +180,14 @@ fn logs_say_why_a_task_never_started() {
             && text(&output).contains("printed nothing: the app has no `cmd`")
     });
 }
+
+#[test]
+fn an_instance_without_configuration_is_told_to_run_on() {
+    let ground = Playground::new();
+    let mut cluster = ground.up(&["--ports-any"]);
+    let sha = ground.commit("v1");
+    ground.deploy("web", "v1");
+    ground.wait_for("v1 to run", || ground.runs_only(&sha, 2));
+    ground.file("hello/marathon-local.yaml", "other:\n  cmd: ./serve\n  deploy_group: web\n  instances: 0\n");
+    cluster.wait_for_stderr("goes on although its configuration is gone");
+}

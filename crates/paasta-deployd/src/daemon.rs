@@ -3,6 +3,7 @@
 use std::future::Future;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use paasta_config::{Coordination, CoordinationDriver, SystemConfig, SystemError};
 use paasta_core::{Clock, Counts, Engine, Locks, LogSink, SteadyClock};
@@ -65,6 +66,15 @@ pub enum DaemonError {
     NoDirectory,
 }
 
+/// A listing that hangs ends by its own limit, a little before the whole regeneration is given up: its error names
+/// the remote.
+fn limits(settings: &Settings) -> Limits {
+    let seconds = settings.regeneration_seconds_max * 0.9;
+    let listing = Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX);
+    let usual = Limits::default();
+    Limits { listing: listing.min(usual.listing), ..usual }
+}
+
 impl Daemon {
     /// Puts it together. What cannot be had yet is an error here rather than in each pass.
     pub fn new(system: &SystemConfig, surroundings: Surroundings) -> Result<Self, DaemonError> {
@@ -96,7 +106,8 @@ impl Daemon {
             pass,
             steady.clone(),
         );
-        let configs = SoaConfigs::new(soa_dir.clone(), system_config_dir.clone(), Limits::default(), system);
+        let limits = limits(&settings);
+        let configs = SoaConfigs::new(soa_dir.clone(), system_config_dir.clone(), limits, system);
         let handle = Handle::new(settings, steady.clone());
         let ports = Ports {
             clock: steady,

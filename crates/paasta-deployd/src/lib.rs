@@ -32,6 +32,7 @@ mod soa_configs;
 mod start_keys;
 mod state;
 mod sweep;
+mod told;
 
 pub use daemon::{Daemon, DaemonError, Surroundings};
 pub use nudge::{NUDGE_PORT, Nudge, NudgeListener};

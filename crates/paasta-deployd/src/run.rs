@@ -10,9 +10,11 @@ use futures_util::stream::BoxStream;
 use paasta_core::{Change, Clock, InstanceId, ServiceName, Timestamp};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
+use tokio::time::Instant;
 
 use crate::ports::{Configs, PassReport, PassResult, RegenerateResult, RunPass};
 use crate::state::{Action, Deployd, Event, Scope, Snapshot, Wake};
+use crate::told::Told;
 use crate::{FileSweep, NudgeListener, Settings};
 
 /// Events that wait for the machine; whoever has more to say waits too.
@@ -86,6 +88,7 @@ pub async fn run(
         passes: ports.passes,
         sweep: Arc::new(Mutex::new(ports.sweep)),
         regenerating: Arc::default(),
+        told: Arc::default(),
         tasks: JoinSet::new(),
         wake_at: None,
         stop: false,
@@ -141,6 +144,7 @@ struct Shell {
     passes: Arc<dyn RunPass>,
     sweep: Arc<Mutex<FileSweep>>,
     regenerating: Arc<Mutex<BTreeSet<ServiceName>>>,
+    told: Arc<Told>,
     tasks: JoinSet<()>,
     wake_at: Option<Timestamp>,
     stop: bool,
@@ -160,31 +164,43 @@ impl Shell {
 
     /// The pass has a task of its own, so that its panic is its own too.
     fn start_pass(&mut self, instance: InstanceId, wake: Wake) {
-        let (passes, events) = (self.passes.clone(), self.events.clone());
+        let (passes, events, told) = (self.passes.clone(), self.events.clone(), self.told.clone());
         let patience = seconds(self.settings.pass_seconds_max);
         self.tasks.spawn(async move {
             let report = guarded_pass(passes, instance.clone(), wake, patience).await;
-            if let PassResult::Failed(reason) = &report.result {
-                tracing::warn!(%instance, %reason, "pass failed");
+            match &report.result {
+                PassResult::Failed(reason) if told.is_due("pass", &instance, reason, Instant::now()) => {
+                    tracing::warn!(%instance, %reason, "pass failed");
+                }
+                PassResult::Failed(_) => {}
+                _ => told.is_well("pass", &instance),
             }
             let _ = events.send(Event::PassFinished { instance, report }).await;
         });
     }
 
     fn list(&mut self, scope: Scope) {
-        let (configs, events) = (self.configs.clone(), self.events.clone());
+        let (configs, events, told) = (self.configs.clone(), self.events.clone(), self.told.clone());
         self.tasks.spawn(async move {
             let asked = scope.clone();
             let listed = tokio::task::spawn_blocking(move || configs.list(&asked)).await;
             let event = match listed {
                 Ok(Ok(listing)) => {
-                    for (service, reason) in &listing.unreadable {
-                        tracing::warn!(%service, %reason, "could not read the instances of a service");
+                    for service in &listing.services {
+                        match listing.unreadable.get(service) {
+                            Some(reason) if told.is_due("files", service, reason, Instant::now()) => {
+                                tracing::warn!(%service, %reason, "could not read the instances of a service");
+                            }
+                            Some(_) => {}
+                            None => told.is_well("files", service),
+                        }
                     }
                     Event::InstancesListed(listing)
                 }
                 Ok(Err(reason)) => {
-                    tracing::warn!(%reason, "could not list instances");
+                    if told.is_due("listing", &"all", &reason, Instant::now()) {
+                        tracing::warn!(%reason, "could not list instances");
+                    }
                     Event::ListingFailed(scope)
                 }
                 Err(error) => {
@@ -213,12 +229,18 @@ impl Shell {
     }
 
     fn regenerate(&mut self, service: ServiceName) {
-        let (configs, events) = (self.configs.clone(), self.events.clone());
+        let (configs, events, told) = (self.configs.clone(), self.events.clone(), self.told.clone());
         let (busy, patience) = (self.regenerating.clone(), seconds(self.settings.regeneration_seconds_max));
         self.tasks.spawn(async move {
             let result = guarded_regeneration(configs, &service, busy, patience).await;
-            if let RegenerateResult::Failed(reason) = &result {
-                tracing::warn!(%service, %reason, "could not regenerate deployments.json");
+            match &result {
+                RegenerateResult::Failed(reason)
+                    if told.is_due("regeneration", &service, reason, Instant::now()) =>
+                {
+                    tracing::warn!(%service, %reason, "could not regenerate deployments.json");
+                }
+                RegenerateResult::Failed(_) => {}
+                _ => told.is_well("regeneration", &service),
             }
             let _ = events.send(Event::Regenerated { service, result }).await;
         });

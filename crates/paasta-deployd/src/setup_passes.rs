@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use paasta_config::{LoadError, Soa, SystemConfig, Wanted};
-use paasta_core::{Clock, Counts, InstanceId, chain};
+use paasta_core::{Clock, Counts, InstanceId, Reading, chain};
 use paasta_setup::{Pass, PassState};
 
 use crate::ports::{PassReport, PassResult, RunPass};
@@ -42,6 +42,15 @@ impl SetupPasses {
 
     /// What is wanted of one instance now; `None` if it is not deployed.
     pub async fn wanted(&self, instance: &InstanceId) -> Result<Option<Wanted>, String> {
+        match self.read(instance).await {
+            Ok(Ok(wanted)) => Ok(Some(wanted)),
+            Ok(Err(error)) if error.is_no_deployments() => Ok(None),
+            Ok(Err(error)) => Err(chain(&error)),
+            Err(reason) => Err(reason),
+        }
+    }
+
+    async fn read(&self, instance: &InstanceId) -> Result<Result<Wanted, LoadError>, String> {
         let count = self.counts.count(instance).await;
         let (soa_dir, system_config_dir) = (self.soa_dir.clone(), self.system_config_dir.clone());
         let id = instance.clone();
@@ -49,12 +58,26 @@ impl SetupPasses {
             let system = SystemConfig::load(system_config_dir)?;
             Soa::open(soa_dir).wanted(&id, &system, count)
         };
-        match tokio::task::spawn_blocking(read).await {
-            Ok(Ok(wanted)) => Ok(Some(wanted)),
-            Ok(Err(error)) if error.is_no_deployments() => Ok(None),
-            Ok(Err(error)) => Err(chain(&error)),
-            Err(error) => Err(format!("reading its configuration broke off: {error}")),
+        let read = tokio::task::spawn_blocking(read).await;
+        read.map_err(|error| format!("reading its configuration broke off: {error}"))
+    }
+
+    /// What to say of an instance that is in no file any more while tasks of it run.
+    async fn goes_on(&self, instance: &InstanceId, error: &LoadError) -> Option<String> {
+        if !matches!(error, LoadError::NoSuchInstance { .. }) {
+            return None;
         }
+        let fleet = self.pass.engine.observe_all().await;
+        let apps = fleet.homes.values().filter_map(Reading::known).flatten();
+        let own = apps.filter(|app| app.id.short_id().replace("--", "_").parse().as_ref() == Ok(instance));
+        let tasks: usize = own.map(|app| app.tasks.len()).sum();
+        let (service, name) = (instance.service(), instance.instance());
+        (tasks > 0).then(|| {
+            format!(
+                "it still runs, with {tasks} tasks, and goes on although its configuration is gone: put that back, \
+                 run `paasta stop -s {service} -i {name}`, and remove it when nothing runs any more"
+            )
+        })
     }
 }
 
@@ -63,9 +86,16 @@ impl RunPass for SetupPasses {
     /// An instance that is looked at together with many others first looks where they all look, so that those with
     /// nothing to do cost one listing per home together (design decision 5).
     async fn run_pass(&self, instance: &InstanceId, wake: Wake) -> PassReport {
-        let wanted = match self.wanted(instance).await {
-            Ok(Some(wanted)) => wanted,
-            Ok(None) => return PassReport::new(PassResult::Steady),
+        let wanted = match self.read(instance).await {
+            Ok(Ok(wanted)) => wanted,
+            Ok(Err(error)) if error.is_no_deployments() => return PassReport::new(PassResult::Steady),
+            Ok(Err(error)) => {
+                let reason = chain(&error);
+                return PassReport::failed(match self.goes_on(instance, &error).await {
+                    Some(advice) => format!("{reason}; {advice}"),
+                    None => reason,
+                });
+            }
             Err(reason) => return PassReport::failed(reason),
         };
         let fleet = match wake.because.concerns_many() {

@@ -280,3 +280,12 @@ fn errors_say_where_what_is_wrong_and_what_to_do() {
     assert!(talk.contains("error: could not load instance `broken.main`\n"), "{talk}");
     assert!(talk.contains(of_new), "{talk}");
 }
+
+#[test]
+fn a_name_without_a_dot_is_wrong_usage() {
+    let world = World::new(json!({}));
+    let output = world.run("setup_marathon_job", &["hello"]);
+    assert_eq!(output.status.code(), Some(2), "{}", talk(&output));
+    assert!(talk(&output).contains("hint: Name instances as SERVICE.INSTANCE"), "{}", talk(&output));
+    assert!(world.requests.lock().unwrap().is_empty());
+}

@@ -7,7 +7,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use paasta_config::Soa;
-use paasta_core::InstanceId;
+use paasta_core::{InstanceId, NameError};
 use paasta_marathon::MarathonRenderer;
 use paasta_tools::passes::{Asked, Passes};
 use paasta_tools::{dry_run, passes, program};
@@ -49,7 +49,14 @@ async fn main() -> ExitCode {
         eprintln!("error: no instance given\n\nhint: Name instances as SERVICE.INSTANCE, or say --all.");
         return ExitCode::from(EXIT_USAGE);
     }
-    match run(&args).await {
+    let (ids, wrong) = parse(&args.instances);
+    wrong.iter().for_each(|error| eprintln!("error: {error}"));
+    if ids.is_empty() && !wrong.is_empty() {
+        eprintln!("\nhint: Name instances as SERVICE.INSTANCE, or say --all.");
+        return ExitCode::from(EXIT_USAGE);
+    }
+    match run(&args, ids).await {
+        Ok(true) if !wrong.is_empty() => ExitCode::FAILURE,
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
         Err(error) if program::is_closed_pipe(&error) => ExitCode::SUCCESS,
@@ -61,12 +68,12 @@ async fn main() -> ExitCode {
 }
 
 /// Whether all went well.
-async fn run(args: &Args) -> anyhow::Result<bool> {
+async fn run(args: &Args, named: Vec<InstanceId>) -> anyhow::Result<bool> {
     let system = program::system_config()?;
     let soa = Soa::open(program::soa_root(args.soa_dir.as_deref(), &system)?).cached();
     let counts = passes::counts(args.autoscaled_counts.as_deref(), &system)?;
     let cluster = system.cluster()?;
-    let mut good;
+    let mut good = true;
     let ids = if args.instances.is_empty() {
         let (ids, failures) = dry_run::instances(&soa, &cluster)?;
         good = failures.is_empty();
@@ -79,9 +86,7 @@ async fn run(args: &Args) -> anyhow::Result<bool> {
         }
         ids
     } else {
-        let (ids, all_names_are_good) = parse(&args.instances);
-        good = all_names_are_good;
-        ids
+        named
     };
     if !args.dry_run {
         let passes = Passes::from_system("setup_marathon_job", soa, system, counts)?;
@@ -99,17 +104,17 @@ async fn run(args: &Args) -> anyhow::Result<bool> {
     Ok(good)
 }
 
-fn parse(names: &[String]) -> (Vec<InstanceId>, bool) {
-    let mut ids: Vec<InstanceId> = vec![];
+/// Each instance once, and what is wrong with other names: those do not keep the good ones from their turn.
+fn parse(names: &[String]) -> (Vec<InstanceId>, Vec<NameError>) {
+    let (mut ids, mut errors): (Vec<InstanceId>, Vec<NameError>) = (vec![], vec![]);
     for name in names {
         match name.parse() {
             Ok(id) if ids.contains(&id) => {}
             Ok(id) => ids.push(id),
-            Err(error) => eprintln!("error: {error}"),
+            Err(error) => errors.push(error),
         }
     }
-    let good = names.iter().all(|name| name.parse::<InstanceId>().is_ok());
-    (ids, good)
+    (ids, errors)
 }
 
 fn print_json(line: &dry_run::Line) -> anyhow::Result<()> {
