@@ -57,6 +57,8 @@ fn a_service_is_deployed_bounced_and_stopped_beside_broken_ones() {
     let down = ground.paasta(&["local", "down", "--purge"]);
     assert!(down.status.success(), "{}", text(&down));
     assert!(text(&down).contains("hello.main: 2 tasks to drain"), "{}", text(&down));
+    let radius = "local down: stops 2 tasks, 2 of them drained first, of 1 instance; removes all state\n";
+    assert!(text(&down).contains(radius), "{}", text(&down));
     assert_eq!(ground.processes(""), Vec::<u32>::new(), "no process is left");
     assert!(!ground.state_dir().exists());
     drop(cluster);

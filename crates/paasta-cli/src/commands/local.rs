@@ -211,6 +211,10 @@ fn down(args: &DownArgs, cx: &mut Context) -> anyhow::Result<ExitCode> {
         }
         return Ok(ExitCode::SUCCESS);
     }
+    // What cannot be told beforehand is told as it goes.
+    if let Ok(Some(plan)) = local::plan_down(&options) {
+        writeln!(cx.stderr, "local down: {}", plan.radius())?;
+    }
     log_to_stderr("warn")?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let mut written = Ok(());

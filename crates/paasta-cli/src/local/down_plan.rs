@@ -53,6 +53,32 @@ pub fn plan_down(options: &DownOptions) -> Result<Option<DownPlan>, LocalError> 
     Ok(Some(plan))
 }
 
+impl DownPlan {
+    /// In one line how far it reaches.
+    pub fn radius(&self) -> String {
+        let drained: usize = self.drain.values().map(Vec::len).sum();
+        let mut text = match &self.unreadable {
+            Some(_) => "stops every process of its services without draining".to_owned(),
+            None => {
+                let plural = |count: usize| if count == 1 { "" } else { "s" };
+                let (tasks, instances) = (drained + self.stop.len(), self.drain.len());
+                let of = match instances {
+                    0 => String::new(),
+                    _ => format!(
+                        ", {drained} of them drained first, of {instances} instance{}",
+                        plural(instances)
+                    ),
+                };
+                format!("stops {tasks} task{}{of}", plural(tasks))
+            }
+        };
+        if !self.remove.is_empty() {
+            text.push_str("; removes all state");
+        }
+        text
+    }
+}
+
 fn process(layout: &Layout) -> Option<String> {
     let cluster = LocalCluster {
         state_dir: layout.root().to_owned(),
