@@ -12,6 +12,11 @@ use crate::state::{Listing, Scope, Wake};
 pub trait RunPass: Send + Sync + 'static {
     /// Observes, plans, acts and settles once. What it sees must be younger than the wake.
     async fn run_pass(&self, instance: &InstanceId, wake: Wake) -> PassReport;
+
+    /// What to say of those of these instances, which are in no file any more, of which anything runs.
+    async fn going_on(&self, _gone: &[InstanceId]) -> Vec<(InstanceId, String)> {
+        Vec::new()
+    }
 }
 
 /// How a pass ended, and what it waits for.

@@ -157,6 +157,7 @@ impl Shell {
             Action::ListInstances(scope) => self.list(scope),
             Action::SweepFiles => self.sweep(),
             Action::Regenerate(service) => self.regenerate(service),
+            Action::TellGone(gone) => self.tell_gone(gone),
             Action::WakeAt(at) => self.wake_at = Some(at),
             Action::Stop => self.stop = true,
         }
@@ -176,6 +177,15 @@ impl Shell {
                 _ => told.is_well("pass", &instance),
             }
             let _ = events.send(Event::PassFinished { instance, report }).await;
+        });
+    }
+
+    fn tell_gone(&mut self, gone: Vec<InstanceId>) {
+        let passes = self.passes.clone();
+        self.tasks.spawn(async move {
+            for (instance, reason) in passes.going_on(&gone).await {
+                tracing::warn!(%instance, %reason, "an instance is configured no more");
+            }
         });
     }
 

@@ -61,24 +61,6 @@ impl SetupPasses {
         let read = tokio::task::spawn_blocking(read).await;
         read.map_err(|error| format!("reading its configuration broke off: {error}"))
     }
-
-    /// What to say of an instance that is in no file any more while tasks of it run.
-    async fn goes_on(&self, instance: &InstanceId, error: &LoadError) -> Option<String> {
-        if !matches!(error, LoadError::NoSuchInstance { .. }) {
-            return None;
-        }
-        let fleet = self.pass.engine.observe_all().await;
-        let apps = fleet.homes.values().filter_map(Reading::known).flatten();
-        let own = apps.filter(|app| app.id.short_id().replace("--", "_").parse().as_ref() == Ok(instance));
-        let tasks: usize = own.map(|app| app.tasks.len()).sum();
-        let (service, name) = (instance.service(), instance.instance());
-        (tasks > 0).then(|| {
-            format!(
-                "it still runs, with {tasks} tasks, and goes on although its configuration is gone: put that back, \
-                 run `paasta stop -s {service} -i {name}`, and remove it when nothing runs any more"
-            )
-        })
-    }
 }
 
 #[async_trait]
@@ -89,13 +71,7 @@ impl RunPass for SetupPasses {
         let wanted = match self.read(instance).await {
             Ok(Ok(wanted)) => wanted,
             Ok(Err(error)) if error.is_no_deployments() => return PassReport::new(PassResult::Steady),
-            Ok(Err(error)) => {
-                let reason = chain(&error);
-                return PassReport::failed(match self.goes_on(instance, &error).await {
-                    Some(advice) => format!("{reason}; {advice}"),
-                    None => reason,
-                });
-            }
+            Ok(Err(error)) => return PassReport::failed(chain(&error)),
             Err(reason) => return PassReport::failed(reason),
         };
         let fleet = match wake.because.concerns_many() {
@@ -106,6 +82,23 @@ impl RunPass for SetupPasses {
             Ok(report) => told(report),
             Err(error) => PassReport::failed(chain(&error)),
         }
+    }
+
+    async fn going_on(&self, gone: &[InstanceId]) -> Vec<(InstanceId, String)> {
+        let fleet = self.pass.engine.observe_all().await;
+        let apps: Vec<_> = fleet.homes.values().filter_map(Reading::known).flatten().collect();
+        let advice = |instance: &InstanceId| {
+            let own = apps.iter().filter(|app| app.id.belongs_to(instance));
+            let tasks: usize = own.map(|app| app.tasks.len()).sum();
+            let (service, name) = (instance.service(), instance.instance());
+            (tasks > 0).then(|| {
+                format!(
+                    "it still runs, with {tasks} tasks, and goes on although its configuration is gone: put that back, \
+                     run `paasta stop -s {service} -i {name}`, and remove it when nothing runs any more"
+                )
+            })
+        };
+        gone.iter().filter_map(|instance| Some((instance.clone(), advice(instance)?))).collect()
     }
 }
 

@@ -63,6 +63,8 @@ pub enum Action {
     SweepFiles,
     /// Regenerate this deployments.json; answered by [`Event::Regenerated`], whatever happens.
     Regenerate(ServiceName),
+    /// Say so where anything runs of these instances, which are in no file any more. Needs no answer.
+    TellGone(Vec<InstanceId>),
     /// Send [`Event::Tick`] then. Replaces any earlier wish.
     WakeAt(Timestamp),
     /// End now; what still runs is abandoned.

@@ -145,7 +145,7 @@ impl Deployd {
             self.list(scope, actions);
         }
         self.take_services(now, &listing);
-        self.forget_missing(&listing);
+        self.forget_missing(&listing, actions);
         for (instance, listed) in listing.instances {
             match self.records.get_mut(&instance) {
                 Some(record) => record.listed_again(listed),
@@ -177,7 +177,7 @@ impl Deployd {
     }
 
     /// Drops what is no longer configured. What could not be read is not missing.
-    fn forget_missing(&mut self, listing: &Listing) {
+    fn forget_missing(&mut self, listing: &Listing, actions: &mut Vec<Action>) {
         let missing: Vec<InstanceId> = self
             .records
             .keys()
@@ -186,6 +186,9 @@ impl Deployd {
             .filter(|id| !listing.instances.contains_key(id))
             .cloned()
             .collect();
+        if !missing.is_empty() {
+            actions.push(Action::TellGone(missing.clone()));
+        }
         for instance in missing {
             if let Some(Record { stage: Stage::Running { next, .. }, .. }) = self.records.get_mut(&instance) {
                 *next = Next::Forget;

@@ -121,7 +121,8 @@ fn what_cannot_be_read_stays_and_what_is_gone_goes() {
     let (mut deployd, _) = machine(1, &["a.main", "b.main", "c.main"]);
     let mut listing = Listing::of(Scope::All, [id("c.main")]);
     listing.unreadable.insert(service("b"), "broken YAML".into());
-    deployd.handle(at(1.0), Event::InstancesListed(listing));
+    let actions = deployd.handle(at(1.0), Event::InstancesListed(listing));
+    assert!(actions.contains(&Action::TellGone(vec![id("a.main")])), "{actions:?}");
     let snapshot = deployd.snapshot(at(1.0));
     let queued: Vec<String> = snapshot.queue.iter().map(|entry| entry.instance.to_string()).collect();
     assert_eq!(queued, ["b.main", "c.main"]);
