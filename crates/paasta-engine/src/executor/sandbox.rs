@@ -50,21 +50,22 @@ pub(super) async fn prepare(sandbox: &Path, artifact: Option<&Artifact>) -> Resu
 async fn copy(source: &Path, target: &Path, patience: Duration) -> Result<(), String> {
     let place = target.to_owned();
     off_runtime(move || make_empty(&place)).await.map_err(|error| error.to_string())?;
-    let output = Command::new("cp")
-        .arg("-RpP")
-        .arg(source.join("."))
-        .arg(target)
-        .stdin(Stdio::null())
-        .kill_on_drop(true)
-        .output();
+    let mut copying = Command::new("cp");
+    copying.arg("-RpP").arg(source.join(".")).arg(target);
+    in_time(copying, "cp", patience).await
+}
+
+/// Runs a command to its good end, which must come in time.
+async fn in_time(mut command: Command, name: &str, patience: Duration) -> Result<(), String> {
+    let output = command.stdin(Stdio::null()).kill_on_drop(true).output();
     let output = tokio::time::timeout(patience, output)
         .await
-        .map_err(|_| format!("`cp` took longer than {} s", patience.as_secs()))?
-        .map_err(|error| format!("could not run `cp`: {error}"))?;
+        .map_err(|_| format!("`{name}` took longer than {} s", patience.as_secs_f64()))?
+        .map_err(|error| format!("could not run `{name}`: {error}"))?;
     if output.status.success() {
         Ok(())
     } else {
-        Err(format!("`cp` failed: {}", String::from_utf8_lossy(&output.stderr).trim()))
+        Err(format!("`{name}` failed: {}", String::from_utf8_lossy(&output.stderr).trim()))
     }
 }
 
@@ -123,7 +124,9 @@ mod tests {
         copy(&source, &target, COPY_PATIENCE).await.expect("copies");
         assert_eq!(fs::read_to_string(target.join("below/file")).expect("reads"), "text");
         assert!(!target.join("from before").exists());
-        let error = copy(&source, &target, Duration::ZERO).await.expect_err("no time");
-        assert_eq!(error, "`cp` took longer than 0 s");
+        let mut endless = Command::new("sleep");
+        endless.arg("600");
+        let error = in_time(endless, "sleep", Duration::from_millis(50)).await.expect_err("no time");
+        assert_eq!(error, "`sleep` took longer than 0.05 s");
     }
 }
