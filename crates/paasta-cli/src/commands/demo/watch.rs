@@ -130,6 +130,13 @@ async fn look_for_ever(
         // A look that fails tells nothing; the next one will.
         if let Ok(look) = cluster.look(instance).await {
             let mut memory = lock(&memory);
+            // A task that was drained since the listing makes the look older than itself: what stood in for it may be
+            // missing there. It is looked at again.
+            let drained_meanwhile = !look.drained.is_subset(&memory.drained);
+            if drained_meanwhile {
+                memory.drained.extend(look.drained);
+                continue;
+            }
             let rotation = look.view.rotation.len();
             memory.seen.lowest = Some(memory.seen.lowest.map_or(rotation, |lowest| lowest.min(rotation)));
             let versions = look.view.versions.values().filter(|tally| tally.tasks > 0).count();
