@@ -32,7 +32,7 @@ pub use soa::{
     DEFAULT_SOA_DIR, Instance, InstanceType, Namespace, PerService, Pipeline, SecretReference, Soa, Step,
     close_matches, secret_references,
 };
-pub use source::{ConfigSource, Directory, Memory, SourceError};
+pub use source::{ConfigSource, Directory, FILE_BYTES_MAX, Memory, SourceError, check_path};
 pub use system::{
     Coordination, CoordinationDriver, DEFAULT_SYSTEM_CONFIG_DIR, Driver, HostMaintenance, MarathonServer,
     SYSTEM_CONFIG_DIR_VARIABLE, SystemConfig, SystemError,

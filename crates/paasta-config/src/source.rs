@@ -1,4 +1,5 @@
-//! Where configuration files come from: a directory, or memory.
+//! Where configuration files come from: a directory, memory, or a source of somebody else's (`paasta-deployments`
+//! reads a revision of a git repository).
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -9,8 +10,8 @@ mod directory;
 
 pub use directory::Directory;
 
-/// The largest file that is read at all.
-pub(crate) const FILE_BYTES_MAX: u64 = 16 * 1024 * 1024;
+/// The largest file that a [`ConfigSource`] reads at all, in bytes.
+pub const FILE_BYTES_MAX: u64 = 16 * 1024 * 1024;
 
 /// A tree of files, read by paths relative to its root with `/` between names (the root itself is the empty path).
 ///
@@ -54,14 +55,14 @@ pub struct SourceError {
 }
 
 impl SourceError {
-    /// A refusal of ours.
-    pub(crate) fn refused(path: impl Into<String>, reason: &str) -> Self {
+    /// A refusal of the source's own, without having asked the system.
+    pub fn refused(path: impl Into<String>, reason: &str) -> Self {
         Self { path: path.into(), source: io::Error::new(io::ErrorKind::InvalidInput, reason.to_owned()) }
     }
 }
 
-/// Refuses a relative path that could leave its root.
-pub(crate) fn check_path(path: &str) -> Result<(), SourceError> {
+/// Refuses a relative path that could leave its root; every [`ConfigSource`] asks this first.
+pub fn check_path(path: &str) -> Result<(), SourceError> {
     let bad = |name: &str| name.is_empty() || name == "." || name == ".." || name.contains('\0');
     if !path.is_empty() && path.split('/').any(bad) {
         return Err(SourceError::refused(path, "the path could leave its root directory"));

@@ -6,6 +6,7 @@
 //! * [`Refs`] lists and writes refs of one remote; [`refs_for_url`] chooses how from the form of its URL.
 //! * [`write_if_changed`] puts the document in its place, and leaves the file alone where it says the same already.
 //! * [`generate_for_service`] does all of it for one service; [`preview_for_service`] says what it would write.
+//! * [`GitTree`] reads soa-configs, or anything else, as it stood at a revision of a git repository.
 //!
 //! Nothing here reads the clock: the time of a tag comes in as an argument.
 //!
@@ -26,6 +27,7 @@ mod daemon;
 mod difference;
 mod document;
 mod generate;
+mod git_tree;
 mod grammar;
 mod local;
 mod python_json;
@@ -40,6 +42,7 @@ pub use daemon::GitDaemonRefs;
 pub use difference::{Difference, DocumentPart};
 pub use document::{Deployments, Entry};
 pub use generate::{ControlBranch, LatestDeploy, generate, latest_deploy};
+pub use git_tree::{GitTree, GitTreeError};
 pub use grammar::{
     Outranked, State, StateTag, deploy_tag, deploy_tag_parts, deploy_time_for, state_tag, state_time_for,
 };
