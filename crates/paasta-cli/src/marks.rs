@@ -51,7 +51,7 @@ impl Remote {
             None => git_url(&world.soa, &world.system, &service)
                 .with_context(|| format!("could not find the git repository of service `{service}`"))?,
         };
-        Ok(Self { refs: refs_for_url(&url, Limits::default())?, service })
+        Ok(Self { refs: refs_for_url(&url, Limits::from_system(&world.system)?)?, service })
     }
 
     /// All refs.

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use paasta_config::{InstanceType, LoadError, Soa, SystemConfig};
 use paasta_core::{ClusterName, InstanceId, ServiceName, chain};
-use paasta_deployments::{FileChange, Limits, generate_for_service, refs_for_url};
+use paasta_deployments::{FileChange, Limits, generate_for_service, unattended_refs_for_url};
 
 use crate::ports::{Configs, RegenerateResult};
 use crate::start_keys::StartKeys;
@@ -73,7 +73,7 @@ impl Configs for SoaConfigs {
             Err(reason) => return RegenerateResult::Failed(reason),
         };
         let soa = Soa::open(&self.soa_dir);
-        let connect = |url: &str| refs_for_url(url, self.limits);
+        let connect = |url: &str| unattended_refs_for_url(url, self.limits);
         match generate_for_service(&self.soa_dir, &soa, &system, service, &connect) {
             Ok(done) => match done.change {
                 FileChange::Written => RegenerateResult::Changed,

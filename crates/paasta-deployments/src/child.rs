@@ -1,10 +1,14 @@
 //! The `git` command, with a bound on its time and on what it says.
 
 use std::io::{self, Read};
+use std::os::unix::process::CommandExt as _;
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::mpsc::{Receiver, channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 
 /// What a command said.
 pub(crate) struct Output {
@@ -29,78 +33,190 @@ impl From<io::Error> for ChildError {
     }
 }
 
+/// Whether the command may ask somebody something.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Presence {
+    /// At our terminal: the command stays in our process group, because only that may read from the terminal.
+    Person,
+    /// Nobody: the command gets a group of its own, which ends as one.
+    Nobody,
+}
+
 /// Two million refs with long names are about so much; git's own protocol is read to no more of them.
 pub(crate) const STDOUT_BYTES_MAX: u64 = 256 << 20;
+/// What one process of the command may take for its data.
+#[cfg(target_os = "linux")]
+const MEMORY_BYTES_MAX: u64 = 1 << 30;
 /// What goes beyond is read and thrown away.
 const STDERR_BYTES_MAX: u64 = 1 << 20;
 const LOOK_AGAIN: Duration = Duration::from_millis(5);
+/// How long a pipe is read on after the command's end, in case that somebody else keeps it open: the connection that
+/// ssh leaves behind for its next run, most likely.
+const AFTER_THE_END: Duration = Duration::from_secs(1);
 
-/// Runs the command to its end, or ends it after `limit`. Its standard input is empty.
-pub(crate) fn run(command: Command, limit: Duration) -> Result<Output, ChildError> {
-    run_bounded(command, limit, STDOUT_BYTES_MAX)
+/// Runs the command to its end, or after `limit` ends it and what it started. Its standard input is empty.
+pub(crate) fn run(command: Command, limit: Duration, presence: Presence) -> Result<Output, ChildError> {
+    run_bounded(command, limit, STDOUT_BYTES_MAX, presence)
 }
 
-fn run_bounded(mut command: Command, limit: Duration, bytes_max: u64) -> Result<Output, ChildError> {
+fn run_bounded(
+    mut command: Command,
+    limit: Duration,
+    bytes_max: u64,
+    presence: Presence,
+) -> Result<Output, ChildError> {
     let deadline = Instant::now() + limit;
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    if presence == Presence::Nobody {
+        command.process_group(0);
+    }
     let mut child = command.spawn()?;
-    let stdout = read_beside(child.stdout.take(), move |pipe| all_of(pipe, bytes_max));
-    let stderr = read_beside(child.stderr.take(), |pipe| Ok(beginning_of(pipe, STDERR_BYTES_MAX)));
+    bound_memory(&child);
+    let stdout = Pipe::read(child.stdout.take(), bytes_max);
+    let stderr = Pipe::read(child.stderr.take(), STDERR_BYTES_MAX);
     let result = collect(&mut child, &stdout, &stderr, deadline);
     if result.is_err() {
-        // Nothing more can be done for a child that cannot be ended.
-        let _ = child.kill();
-        let _ = child.wait();
+        end(&mut child, presence);
     }
     result
 }
 
-fn collect(
-    child: &mut Child,
-    stdout: &Receiver<Result<Vec<u8>, ChildError>>,
-    stderr: &Receiver<Result<Vec<u8>, ChildError>>,
-    deadline: Instant,
-) -> Result<Output, ChildError> {
-    let until = || deadline.saturating_duration_since(Instant::now());
-    let stdout = stdout.recv_timeout(until()).map_err(|_| ChildError::TimedOut)??;
-    let stderr = stderr.recv_timeout(until()).map_err(|_| ChildError::TimedOut)??;
-    loop {
-        if let Some(status) = child.try_wait()? {
-            return Ok(Output { status, stdout, stderr: String::from_utf8_lossy(&stderr).into_owned() });
+fn collect(child: &mut Child, stdout: &Pipe, stderr: &Pipe, deadline: Instant) -> Result<Output, ChildError> {
+    let mut open = true;
+    let status = loop {
+        if open {
+            open = !stdout.ended_within(LOOK_AGAIN);
+        } else {
+            thread::sleep(LOOK_AGAIN);
         }
-        if until().is_zero() {
+        if stdout.is_too_long() {
+            return Err(ChildError::TooMuch);
+        }
+        if let Some(status) = child.try_wait()? {
+            break status;
+        }
+        if deadline.saturating_duration_since(Instant::now()).is_zero() {
             return Err(ChildError::TimedOut);
         }
-        thread::sleep(LOOK_AGAIN);
+    };
+    let (stdout, stderr) = (stdout.rest(), stderr.rest());
+    if stdout.too_long {
+        return Err(ChildError::TooMuch);
+    }
+    // Of complaints the beginning is enough.
+    let stderr = String::from_utf8_lossy(&stderr.bytes).into_owned();
+    Ok(Output { status, stdout: stdout.bytes, stderr })
+}
+
+/// A server that never ends fills the memory of git's own helpers before they write a byte. What they start inherits it.
+#[cfg(target_os = "linux")]
+fn bound_memory(child: &Child) {
+    use rustix::process::{Resource, Rlimit, prlimit};
+    let limit = Rlimit { current: Some(MEMORY_BYTES_MAX), maximum: Some(MEMORY_BYTES_MAX) };
+    let pid = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
+    // A child that has ended already needs none, and where limits are lower than ours they may stay.
+    let _ = prlimit(pid, Resource::Data, limit);
+}
+
+#[cfg(not(target_os = "linux"))]
+fn bound_memory(_: &Child) {}
+
+/// Ends the command and what it started. Nothing more can be done for what cannot be ended.
+fn end(child: &mut Child, presence: Presence) {
+    let pid = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
+    match (presence, pid) {
+        (Presence::Nobody, Some(group)) => {
+            let _ = kill_process_group(group, Signal::KILL);
+        }
+        (Presence::Person, Some(pid)) => {
+            let all = descendants(pid);
+            let _ = child.kill();
+            for one in all {
+                let _ = kill_process(one, Signal::KILL);
+            }
+        }
+        (_, None) => {}
+    }
+    let _ = child.kill();
+    let _ = child.wait();
+}
+
+/// What a process started, and what that started, where the system can tell.
+fn descendants(of: Pid) -> Vec<Pid> {
+    const PROCESSES_MAX: usize = 1000;
+    let mut all = vec![of];
+    let mut next = 0;
+    while let Some(pid) = all.get(next).copied().filter(|_| all.len() < PROCESSES_MAX) {
+        let pid = pid.as_raw_nonzero();
+        let children = std::fs::read_to_string(format!("/proc/{pid}/task/{pid}/children"));
+        let children = children.unwrap_or_default();
+        all.extend(children.split_whitespace().filter_map(|pid| Pid::from_raw(pid.parse().ok()?)));
+        next += 1;
+    }
+    all.split_off(1)
+}
+
+/// One pipe, read beside us. Somebody who keeps it open keeps only that thread.
+struct Pipe {
+    said: Arc<Mutex<Said>>,
+    ended: Receiver<()>,
+}
+
+#[derive(Default)]
+struct Said {
+    bytes: Vec<u8>,
+    too_long: bool,
+}
+
+impl Pipe {
+    fn read(pipe: Option<impl Read + Send + 'static>, bytes_max: u64) -> Self {
+        let (sender, ended) = channel();
+        let said = Arc::new(Mutex::new(Said::default()));
+        let into = said.clone();
+        thread::spawn(move || {
+            if let Some(pipe) = pipe {
+                read_all(pipe, &into, bytes_max);
+            }
+            drop(sender);
+        });
+        Self { said, ended }
+    }
+
+    fn ended_within(&self, time: Duration) -> bool {
+        matches!(self.ended.recv_timeout(time), Err(RecvTimeoutError::Disconnected))
+    }
+
+    fn is_too_long(&self) -> bool {
+        locked(&self.said).too_long
+    }
+
+    /// What was said, from its beginning as far as it may go.
+    fn rest(&self) -> Said {
+        self.ended_within(AFTER_THE_END);
+        std::mem::take(&mut *locked(&self.said))
     }
 }
 
-/// Reads one pipe beside us. A grandchild that keeps the pipe open keeps only this thread.
-fn read_beside<P: Read + Send + 'static>(
-    pipe: Option<P>,
-    read: impl FnOnce(P) -> Result<Vec<u8>, ChildError> + Send + 'static,
-) -> Receiver<Result<Vec<u8>, ChildError>> {
-    let (sender, receiver) = channel();
-    thread::spawn(move || {
-        // Nobody may be waiting any more.
-        let _ = sender.send(pipe.map_or(Ok(Vec::new()), read));
-    });
-    receiver
+/// What comes before an error is what there is; what goes beyond the bound is thrown away.
+fn read_all(mut pipe: impl Read, into: &Mutex<Said>, bytes_max: u64) {
+    let mut buffer = vec![0; 64 << 10];
+    loop {
+        let length = match pipe.read(&mut buffer) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            Ok(0) | Err(_) => return,
+            Ok(length) => length,
+        };
+        let mut said = locked(into);
+        let room = bytes_max.saturating_sub(said.bytes.len() as u64);
+        let kept = usize::try_from(room).unwrap_or(usize::MAX).min(length);
+        said.too_long |= kept < length;
+        said.bytes.extend_from_slice(buffer.get(..kept).unwrap_or_default());
+    }
 }
 
-/// What came before an error is what there is.
-fn all_of(pipe: impl Read, bytes_max: u64) -> Result<Vec<u8>, ChildError> {
-    let mut bytes = Vec::new();
-    let _ = pipe.take(bytes_max.saturating_add(1)).read_to_end(&mut bytes);
-    let fits = u64::try_from(bytes.len()).is_ok_and(|length| length <= bytes_max);
-    if fits { Ok(bytes) } else { Err(ChildError::TooMuch) }
-}
-
-fn beginning_of(mut pipe: impl Read, bytes_max: u64) -> Vec<u8> {
-    let mut bytes = Vec::new();
-    let _ = pipe.by_ref().take(bytes_max).read_to_end(&mut bytes);
-    let _ = io::copy(&mut pipe, &mut io::sink());
-    bytes
+/// A reader that panicked leaves what it had read.
+fn locked(said: &Mutex<Said>) -> std::sync::MutexGuard<'_, Said> {
+    said.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]
@@ -108,6 +224,7 @@ mod tests {
     use super::*;
 
     const LIMIT: Duration = Duration::from_secs(60);
+    const WHO: [Presence; 2] = [Presence::Nobody, Presence::Person];
 
     fn sh(script: &str) -> Command {
         let mut command = Command::new("sh");
@@ -117,10 +234,51 @@ mod tests {
 
     #[test]
     fn endless_output_is_ended_and_endless_complaints_are_cut() {
-        assert!(matches!(run_bounded(sh("yes"), LIMIT, 1000), Err(ChildError::TooMuch)));
-        assert!(matches!(run_bounded(sh("printf 1234"), LIMIT, 3), Err(ChildError::TooMuch)));
-        let said = run_bounded(sh("printf 1234; yes | head -c 2000000 >&2"), LIMIT, 4);
-        let said = said.unwrap_or_else(|_| panic!("it fits"));
-        assert_eq!((said.stdout, said.stderr.len()), (b"1234".to_vec(), 1 << 20));
+        for who in WHO {
+            assert!(matches!(run_bounded(sh("yes"), LIMIT, 1000, who), Err(ChildError::TooMuch)));
+            assert!(matches!(run_bounded(sh("printf 1234"), LIMIT, 3, who), Err(ChildError::TooMuch)));
+            let said = run_bounded(sh("printf 1234; yes | head -c 2000000 >&2"), LIMIT, 4, who);
+            let said = said.unwrap_or_else(|_| panic!("it fits"));
+            assert_eq!((said.stdout, said.stderr.len()), (b"1234".to_vec(), 1 << 20));
+        }
+    }
+
+    #[test]
+    fn what_a_command_started_ends_with_it() {
+        for who in WHO {
+            let folder = tempfile::tempdir().unwrap();
+            let script = "sleep 1000 & echo $! > child; sh -c 'echo $$ > grandchild; sleep 1001; :'; :";
+            let mut command = sh(script);
+            command.current_dir(folder.path());
+            let begin = Instant::now();
+            let result = run_bounded(command, Duration::from_millis(500), 1000, who);
+            assert!(matches!(result, Err(ChildError::TimedOut)), "{who:?}");
+            assert!(begin.elapsed() < Duration::from_secs(10), "{who:?}");
+            for name in ["child", "grandchild"] {
+                let pid = std::fs::read_to_string(folder.path().join(name)).unwrap();
+                let deadline = Instant::now() + Duration::from_secs(10);
+                while is_running(pid.trim()) {
+                    assert!(Instant::now() < deadline, "{who:?}: {name} {pid} runs on");
+                    thread::yield_now();
+                }
+            }
+        }
+    }
+
+    /// One that has ended and is not yet collected by its parent does not run.
+    fn is_running(pid: &str) -> bool {
+        let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+        stat.rsplit_once(") ").is_some_and(|(_, rest)| !rest.starts_with('Z'))
+    }
+
+    #[test]
+    fn a_pipe_that_somebody_else_keeps_open_is_not_waited_for() {
+        let begin = Instant::now();
+        let said = run_bounded(sh("echo yes; sleep 30 & echo $!"), LIMIT, 1000, Presence::Nobody);
+        let said = String::from_utf8(said.unwrap_or_else(|_| panic!("it has ended")).stdout).unwrap();
+        let (first, pid) = said.split_once('\n').unwrap();
+        assert!(first == "yes" && begin.elapsed() < Duration::from_secs(20), "{said}");
+        let pid = Pid::from_raw(pid.trim().parse().unwrap()).unwrap();
+        kill_process(pid, Signal::KILL).unwrap();
     }
 }

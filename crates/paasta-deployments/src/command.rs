@@ -9,12 +9,12 @@ use std::time::Duration;
 
 use paasta_core::GitSha;
 
-use crate::child::{self, ChildError, Output};
+use crate::child::{self, ChildError, Output, Presence};
 use crate::refs::{before_write, check_name, prove_written};
 use crate::remote::without_password;
 use crate::{Limits, Refs, RefsError, RemoteRef, WriteMode, Written};
 
-/// The refs of a remote, by way of the `git` command. It asks for no password unless a person is there.
+/// The refs of a remote, by way of the `git` command. It asks for no password unless standard input is a terminal.
 #[derive(Clone)]
 pub struct GitCommandRefs {
     /// With a password, if it has one.
@@ -22,6 +22,7 @@ pub struct GitCommandRefs {
     url: String,
     limits: Limits,
     environment: Vec<(OsString, OsString)>,
+    presence: Presence,
 }
 
 /// Without the remote, which may hold a password, and the variables, which may too.
@@ -34,7 +35,15 @@ impl fmt::Debug for GitCommandRefs {
 impl GitCommandRefs {
     /// Any URL that git takes.
     pub fn new(url: &str, limits: Limits) -> Self {
-        Self { remote: url.to_owned(), url: without_password(url), limits, environment: Vec::new() }
+        let presence = if std::io::stdin().is_terminal() { Presence::Person } else { Presence::Nobody };
+        Self { remote: url.to_owned(), url: without_password(url), limits, environment: Vec::new(), presence }
+    }
+
+    /// Never asks for a password, a passphrase or the trust in a host, not even at a terminal: for whoever asks many
+    /// remotes at once.
+    pub fn unattended(mut self) -> Self {
+        self.presence = Presence::Nobody;
+        self
     }
 
     /// Sets a variable for every `git` that is run, such as `GIT_SSH_COMMAND`.
@@ -43,14 +52,30 @@ impl GitCommandRefs {
         self
     }
 
+    /// `git` as it speaks with the remote.
     fn git(&self, arguments: &[&str]) -> Command {
-        let mut command = git(arguments);
+        let mut command = git(&[]);
+        if self.presence == Presence::Nobody {
+            command.env("GIT_TERMINAL_PROMPT", "0");
+            if is_over_ssh(&self.remote) && !self.has_ssh_of_its_own() {
+                command.args(["-c", "core.sshCommand=ssh -o BatchMode=yes"]);
+            }
+        }
+        command.args(arguments);
         command.envs(self.environment.iter().map(|(name, value)| (name, value)));
         command
     }
 
+    /// Whether the user says how ssh is called; then that is how.
+    fn has_ssh_of_its_own(&self) -> bool {
+        let mut probe = Command::new("sh");
+        probe.args(["-c", "test -n \"$GIT_SSH_COMMAND$GIT_SSH\" || git config --get core.sshCommand"]);
+        probe.envs(self.environment.iter().map(|(name, value)| (name, value)));
+        child::run(probe, self.limits.listing, Presence::Nobody).is_ok_and(|output| output.status.success())
+    }
+
     fn run(&self, command: Command, limit: Duration) -> Result<Output, RefsError> {
-        let mut output = run(command, limit, &self.url)?;
+        let mut output = run(command, limit, &self.url, self.presence)?;
         // Some versions of git repeat a URL as it was given.
         output.stderr = output.stderr.replace(&self.remote, &self.url);
         Ok(output)
@@ -129,7 +154,7 @@ pub(crate) fn push_within(
 ) -> Result<(), RefsError> {
     let mut push = git(&push_arguments(remote, name, commit, mode).each_ref().map(String::as_str));
     push.current_dir(git_dir).env("GIT_DIR", git_dir);
-    let output = run(push, limits.writing, shown)?;
+    let output = run(push, limits.writing, shown, Presence::Nobody)?;
     check_push(&output, shown, (name, commit))
 }
 
@@ -165,21 +190,18 @@ fn check_push(output: &Output, url: &str, (name, commit): (&str, &GitSha)) -> Re
     Err(RefsError::Refused { url: url.to_owned(), name: name.to_owned(), reason })
 }
 
-/// `git` without translation, without prompts where nobody is there, and without helpers that run any program.
+/// `git` without translation, and without transports that run any program.
 fn git(arguments: &[&str]) -> Command {
     let mut command = Command::new("git");
     command.args(arguments).env("LC_ALL", "C").env("GIT_ALLOW_PROTOCOL", "file:git:http:https:ssh");
     for name in ["GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_OBJECT_DIRECTORY", "GIT_NAMESPACE"] {
         command.env_remove(name);
     }
-    if !std::io::stdin().is_terminal() {
-        command.env("GIT_TERMINAL_PROMPT", "0");
-    }
     command
 }
 
-fn run(command: Command, limit: Duration, url: &str) -> Result<Output, RefsError> {
-    child::run(command, limit).map_err(|error| match error {
+fn run(command: Command, limit: Duration, url: &str, presence: Presence) -> Result<Output, RefsError> {
+    child::run(command, limit, presence).map_err(|error| match error {
         ChildError::TimedOut => RefsError::TimedOut { url: url.to_owned(), seconds: limit.as_secs() },
         ChildError::TooMuch => RefsError::TooLong { url: url.to_owned(), bytes: child::STDOUT_BYTES_MAX },
         ChildError::Io(error) => RefsError::Unreachable {
@@ -189,12 +211,22 @@ fn run(command: Command, limit: Duration, url: &str) -> Result<Output, RefsError
     })
 }
 
-/// The last line that says something, without git's `fatal:`.
+fn is_over_ssh(url: &str) -> bool {
+    url.split_once("://").is_none_or(|(scheme, _)| scheme.contains("ssh"))
+}
+
+/// What git says it died of, or what its helper (ssh, most likely) said before where git knows no more than that; else
+/// the last line.
 fn last_words(stderr: &str) -> String {
-    let lines = || stderr.lines().map(str::trim).filter(|line| !line.is_empty());
-    let line = lines().find(|line| line.starts_with("fatal:")).or_else(|| lines().next_back());
-    let line = line.unwrap_or("git said nothing");
-    line.strip_prefix("fatal: ").unwrap_or(line).to_owned()
+    const NOTHING_READ: &str = "Could not read from remote repository.";
+    let lines: Vec<&str> = stderr.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
+    let fatal = lines.iter().enumerate().find_map(|(at, line)| Some((at, line.strip_prefix("fatal: ")?)));
+    let line = match fatal {
+        Some((at, NOTHING_READ)) => at.checked_sub(1).and_then(|before| lines.get(before)).copied(),
+        Some((_, words)) => Some(words),
+        None => lines.last().copied(),
+    };
+    line.unwrap_or("git said nothing").to_owned()
 }
 
 /// Lines of `<sha> TAB <name>`; `<name>^{}` tells the commit behind the annotated tag before it.
@@ -232,6 +264,15 @@ mod tests {
         assert_eq!(listed[1].commit().as_str(), a);
         assert_eq!(listed[1].sha.as_str(), b);
         assert!(parse_listing(b"nonsense").is_err());
+    }
+
+    #[test]
+    fn the_cause_is_told_rather_than_that_there_is_one() {
+        let ssh = "Host key verification failed.\r\nfatal: Could not read from remote repository.\n\nPlease make sure\n";
+        assert_eq!(last_words(ssh), "Host key verification failed.");
+        assert_eq!(last_words("warning: x\nfatal: repository 'y' not found\n"), "repository 'y' not found");
+        assert_eq!(last_words("error: x\nerror: y\n"), "error: y");
+        assert_eq!(last_words(""), "git said nothing");
     }
 
     #[test]

@@ -3,8 +3,10 @@
 //! libgit2 could speak it too, but a time limit for its sockets is a process-wide setting that only unsafe code may
 //! touch, and its push needs the commit on this side. The two conversations needed here carry no objects at all.
 
-use std::io::{self, Read, Write};
-use std::net::{TcpStream, ToSocketAddrs};
+use std::io::{self, BufReader, Read, Write};
+use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
+use std::sync::mpsc::channel;
+use std::thread;
 use std::time::{Duration, Instant};
 
 use paasta_core::GitSha;
@@ -32,11 +34,11 @@ impl GitDaemonRefs {
     fn connect(&self, service: &str, limit: Duration) -> Result<Bounded, WireError> {
         let deadline = Instant::now() + limit;
         let mut last = io::Error::new(io::ErrorKind::NotFound, "the host has no address");
-        for address in (self.host.as_str(), self.port).to_socket_addrs()? {
+        for address in addresses(&self.host, self.port, limit)? {
             let left = deadline.saturating_duration_since(Instant::now()).max(Duration::from_millis(1));
             match TcpStream::connect_timeout(&address, left) {
                 Ok(stream) => {
-                    let mut stream = Bounded { stream, deadline };
+                    let mut stream = Bounded(BufReader::new(Timed { stream, deadline }));
                     let request = format!("{service} {}\0host={}:{}\0", self.path, self.host, self.port);
                     wire::write_packet(&mut stream, request.as_bytes())?;
                     return Ok(stream);
@@ -61,7 +63,11 @@ impl GitDaemonRefs {
             WireError::Io(error) if is_timeout(&error) => {
                 RefsError::TimedOut { url, seconds: limit.as_secs() }
             }
+            WireError::Io(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
+                RefsError::Unreachable { url, reason: "the server hung up".to_owned() }
+            }
             WireError::Io(error) => RefsError::Unreachable { url, reason: error.to_string() },
+            WireError::TooMuch => RefsError::TooLong { url, bytes: wire::ADVERTISED_BYTES_MAX },
             WireError::Garbled(reason) => RefsError::Garbled { url, reason },
             WireError::Refused(reason) => RefsError::Unreachable { url, reason },
         }
@@ -110,27 +116,58 @@ fn is_timeout(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::TimedOut | io::ErrorKind::WouldBlock)
 }
 
+/// The addresses of a host. Who is asked for them may be slow too, and has no limit of its own.
+fn addresses(host: &str, port: u16, limit: Duration) -> io::Result<Vec<SocketAddr>> {
+    let (sender, receiver) = channel();
+    let host = host.to_owned();
+    thread::spawn(move || {
+        let found = (host.as_str(), port).to_socket_addrs().map(Iterator::collect);
+        // Nobody may be waiting any more.
+        let _ = sender.send(found);
+    });
+    receiver.recv_timeout(limit).unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
+}
+
+/// A connection that lives until a deadline, read in large pieces.
+struct Bounded(BufReader<Timed>);
+
+impl Read for Bounded {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.0.read(buffer)
+    }
+}
+
+impl Write for Bounded {
+    fn write(&mut self, buffer: &[u8]) -> io::Result<usize> {
+        self.0.get_mut().write(buffer)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.0.get_mut().flush()
+    }
+}
+
 /// A connection that lives until a deadline, however slowly the other side drips.
-struct Bounded {
+struct Timed {
     stream: TcpStream,
     deadline: Instant,
 }
 
-impl Bounded {
+impl Timed {
     fn left(&self) -> io::Result<Duration> {
         let left = self.deadline.saturating_duration_since(Instant::now());
         if left.is_zero() { Err(io::ErrorKind::TimedOut.into()) } else { Ok(left) }
     }
 }
 
-impl Read for Bounded {
+impl Read for Timed {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         self.stream.set_read_timeout(Some(self.left()?))?;
         self.stream.read(buffer)
     }
 }
 
-impl Write for Bounded {
+impl Write for Timed {
     fn write(&mut self, buffer: &[u8]) -> io::Result<usize> {
         self.stream.set_write_timeout(Some(self.left()?))?;
         self.stream.write(buffer)

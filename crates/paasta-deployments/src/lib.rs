@@ -3,7 +3,8 @@
 //! * [`generate`] turns refs into a [`Deployments`] document (config.md §4); [`Deployments::to_text`] is
 //!   byte-compatible with the original's file. Both are pure, as are the tag names ([`deploy_tag`], [`state_tag`])
 //!   and what reads them ([`latest_deploy`], [`StateTag`]).
-//! * [`Refs`] lists and writes refs of one remote; [`refs_for_url`] chooses how from the form of its URL.
+//! * [`Refs`] lists and writes refs of one remote; [`refs_for_url`] chooses how from the form of its URL
+//!   ([`unattended_refs_for_url`] for daemons and tools that ask many).
 //! * [`write_if_changed`] puts the document in its place, and leaves the file alone where it says the same already.
 //! * [`generate_for_service`] does all of it for one service; [`preview_for_service`] says what it would write.
 //! * [`GitTree`] reads soa-configs, or anything else, as it stood at a revision of a git repository.
@@ -26,6 +27,7 @@ mod command;
 mod daemon;
 mod difference;
 mod document;
+mod fleet;
 mod generate;
 mod git_tree;
 mod grammar;
@@ -41,6 +43,7 @@ pub use command::GitCommandRefs;
 pub use daemon::GitDaemonRefs;
 pub use difference::{Difference, DocumentPart};
 pub use document::{Deployments, Entry};
+pub use fleet::generate_for_services;
 pub use generate::{ControlBranch, LatestDeploy, generate, latest_deploy};
 pub use git_tree::{GitTree, GitTreeError};
 pub use grammar::{
@@ -48,9 +51,9 @@ pub use grammar::{
 };
 pub use local::Git2Refs;
 pub use refs::{CommitError, Limits, Refs, RefsError, RemoteRef, WriteMode, Written, expand_commit};
-pub use remote::{RemoteForm, refs_for_url, without_password};
+pub use remote::{RemoteForm, refs_for_url, unattended_refs_for_url, without_password};
 pub use service::{
-    Branches, Connect, GenerateError, Generated, Preview, control_branches, generate_for_service,
-    generate_for_services, git_url, preview_for_service,
+    Branches, Connect, GenerateError, Generated, Preview, control_branches, generate_for_service, git_url,
+    preview_for_service,
 };
 pub use write::{FileChange, WriteError, differences_to_file, write_if_changed};

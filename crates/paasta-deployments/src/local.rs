@@ -1,5 +1,6 @@
 //! A repository on this machine, through libgit2.
 
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use git2::{ErrorCode, ObjectType, Oid, Repository};
@@ -112,12 +113,13 @@ impl Refs for Git2Refs {
 /// `HEAD`, then the refs by name, as a server would advertise them.
 fn list_repository(repository: &Repository) -> Result<Vec<RemoteRef>, git2::Error> {
     let mut listed = Vec::new();
+    let mut behind = HashMap::new();
     for reference in repository.references()? {
         let reference = reference?;
         let (Ok(name), Ok(resolved)) = (reference.name(), reference.resolve()) else { continue };
         let Some(target) = resolved.target() else { continue };
         if let Some(sha) = git_sha(target) {
-            let peeled = resolved.target_peel().or_else(|| behind_tag(repository, name, target));
+            let peeled = resolved.target_peel().or_else(|| behind_tag(repository, name, target, &mut behind));
             listed.push(RemoteRef { name: name.to_owned(), sha, peeled: peeled.and_then(git_sha) });
         }
     }
@@ -126,13 +128,20 @@ fn list_repository(repository: &Repository) -> Result<Vec<RemoteRef>, git2::Erro
     Ok(head.map(|sha| RemoteRef::new("HEAD", sha)).into_iter().chain(listed).collect())
 }
 
-/// The commit behind an annotated tag.
-fn behind_tag(repository: &Repository, name: &str, target: Oid) -> Option<Oid> {
+/// The commit behind an annotated tag. Many tags name the same few commits: each object is looked at once.
+fn behind_tag(
+    repository: &Repository,
+    name: &str,
+    target: Oid,
+    known: &mut HashMap<Oid, Option<Oid>>,
+) -> Option<Oid> {
     if !name.starts_with("refs/tags/") {
         return None;
     }
-    let tag = repository.find_tag(target).ok()?;
-    tag.into_object().peel(ObjectType::Commit).ok().map(|commit| commit.id())
+    *known.entry(target).or_insert_with(|| {
+        let tag = repository.find_tag(target).ok()?;
+        tag.into_object().peel(ObjectType::Commit).ok().map(|commit| commit.id())
+    })
 }
 
 fn git_sha(oid: Oid) -> Option<GitSha> {

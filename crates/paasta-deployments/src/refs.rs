@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use paasta_config::{SystemConfig, SystemError};
 use paasta_core::GitSha;
 
 /// One advertised ref.
@@ -74,7 +75,20 @@ pub struct Limits {
 impl Default for Limits {
     /// A minute each (config.md §5.1).
     fn default() -> Self {
-        Self { listing: Duration::from_secs(60), writing: Duration::from_secs(60) }
+        Self::of(Duration::from_secs(60))
+    }
+}
+
+impl Limits {
+    /// The same for a listing and for a write.
+    pub fn of(time: Duration) -> Self {
+        Self { listing: time, writing: time }
+    }
+
+    /// What `git_config.timeout_seconds` says, our own key; a minute each where it says nothing.
+    pub fn from_system(system: &SystemConfig) -> Result<Self, SystemError> {
+        let seconds = system.git_timeout_seconds()?;
+        Ok(seconds.map_or_else(Self::default, |seconds| Self::of(Duration::from_secs(seconds))))
     }
 }
 

@@ -53,14 +53,28 @@ impl RemoteForm {
     }
 }
 
-/// The way to the refs of `url`, of the form that it has.
+/// The way to the refs of `url`, of the form that it has. Where standard input is a terminal, the `git` command may ask
+/// there for a password.
 pub fn refs_for_url(url: &str, limits: Limits) -> Result<Arc<dyn Refs>, RefsError> {
+    by_form(url, limits, || GitCommandRefs::new(url, limits))
+}
+
+/// As [`refs_for_url`], but nobody is ever asked anything: for whoever asks many remotes at once.
+pub fn unattended_refs_for_url(url: &str, limits: Limits) -> Result<Arc<dyn Refs>, RefsError> {
+    by_form(url, limits, || GitCommandRefs::new(url, limits).unattended())
+}
+
+fn by_form(
+    url: &str,
+    limits: Limits,
+    command: impl FnOnce() -> GitCommandRefs,
+) -> Result<Arc<dyn Refs>, RefsError> {
     Ok(match RemoteForm::of(url)? {
         RemoteForm::Local(path) => Arc::new(Git2Refs::new(url, path, limits)),
         RemoteForm::Daemon { host, port, path } => {
             Arc::new(GitDaemonRefs::new(url, host, port, path, limits))
         }
-        RemoteForm::Command => Arc::new(GitCommandRefs::new(url, limits)),
+        RemoteForm::Command => Arc::new(command()),
     })
 }
 

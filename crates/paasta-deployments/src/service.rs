@@ -1,10 +1,7 @@
 //! One service, or all of them, end to end: soa-configs and refs in, `deployments.json` written (config.md §4.3).
 
-use std::num::NonZeroUsize;
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::thread;
 
 use paasta_config::{InstanceType, LoadError, Soa, SystemConfig};
 use paasta_core::{ClusterName, InstanceId, ServiceName};
@@ -187,27 +184,4 @@ fn wanted_document(
         listed.map_err(|source| GenerateError::Refs { service: service.clone(), source })?
     };
     Ok((generate(service.as_str(), &branches, &refs), left_out))
-}
-
-/// Does [`generate_for_service`] for many services, at most `jobs` at once, and tells of each as it is done. One that
-/// fails hinders no other.
-///
-/// `one` may as well be [`preview_for_service`].
-pub fn generate_for_services<T>(
-    services: &[ServiceName],
-    jobs: NonZeroUsize,
-    one: impl Fn(&ServiceName) -> Result<T, GenerateError> + Sync,
-    done: impl Fn(&ServiceName, Result<T, GenerateError>) + Sync,
-) {
-    let next = AtomicUsize::new(0);
-    let work = || {
-        while let Some(service) = services.get(next.fetch_add(1, Ordering::Relaxed)) {
-            done(service, one(service));
-        }
-    };
-    thread::scope(|scope| {
-        for _ in 0..jobs.get().min(services.len()) {
-            scope.spawn(work);
-        }
-    });
 }

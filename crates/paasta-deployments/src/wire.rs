@@ -14,8 +14,9 @@ const EMPTY_PACK: [u8; 32] = [
     0x10, 0xad, 0x6a, 0xc7, 0x5c, 0x82, 0x3c, 0xfd, 0x3e, 0xd3, 0x1e,
 ];
 const ZERO_SHA: &str = "0000000000000000000000000000000000000000";
-/// No server of good will advertises more than this many refs.
+/// No server of good will advertises more than this many refs, or bytes.
 const REFS_MAX: usize = 2_000_000;
+pub(crate) const ADVERTISED_BYTES_MAX: u64 = crate::child::STDOUT_BYTES_MAX;
 
 /// Why a conversation failed.
 #[derive(Debug)]
@@ -23,6 +24,8 @@ pub(crate) enum WireError {
     Io(io::Error),
     /// The other side does not speak the protocol.
     Garbled(String),
+    /// The other side does not come to an end.
+    TooMuch,
     /// The other side said no, in its words.
     Refused(String),
 }
@@ -42,7 +45,12 @@ pub(crate) struct Advertisement {
 /// Reads the advertisement up to its flush.
 pub(crate) fn read_advertisement(stream: &mut impl Read) -> Result<Advertisement, WireError> {
     let mut advertisement = Advertisement { refs: Vec::new(), capabilities: Vec::new() };
+    let mut bytes = 0;
     while let Some(packet) = read_packet(stream)? {
+        bytes += packet.len() as u64;
+        if bytes > ADVERTISED_BYTES_MAX || advertisement.refs.len() > REFS_MAX {
+            return Err(WireError::TooMuch);
+        }
         let line = text(&packet);
         if let Some(words) = line.strip_prefix("ERR ") {
             return Err(WireError::Refused(words.to_owned()));
@@ -60,9 +68,6 @@ pub(crate) fn read_advertisement(stream: &mut impl Read) -> Result<Advertisement
         let not_a_ref = sha == "shallow" || sha == "version" || name == ".have";
         if !no_refs && !not_a_ref {
             add_advertised(&mut advertisement.refs, sha, name).map_err(WireError::Garbled)?;
-        }
-        if advertisement.refs.len() > REFS_MAX {
-            return Err(WireError::Garbled(format!("more than {REFS_MAX} refs")));
         }
     }
     Ok(advertisement)

@@ -5,7 +5,9 @@
 use std::fs;
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use assert_cmd::Command as Program;
 use tempfile::TempDir;
@@ -185,6 +187,57 @@ fn one_bad_repository_never_stops_the_rest() {
         fs::remove_dir_all(world.path("soa").join(bad)).unwrap();
     }
     assert_eq!(world.run("all", &[]), (0, "0 written, 13 unchanged, 0 failed\n".to_owned()));
+}
+
+#[test]
+fn what_hangs_costs_only_its_own_services_a_bounded_wait() {
+    let world = World::new();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let silent = listener.local_addr().unwrap().port();
+    let hanging = [
+        ("a", format!("git://127.0.0.1:{silent}/x")),
+        ("b", format!("http://me:s3cret@127.0.0.1:{silent}/x")),
+        ("c", "git@127.0.0.1:x".to_owned()),
+    ];
+    for (name, url) in &hanging {
+        world.service(name, url);
+        world.file(&format!("{name}/deployments.json"), "{\"v1\": {}}");
+    }
+    world.repository("r.git");
+    let others: Vec<String> = (0..16).map(|i| format!("s{i}")).collect();
+    for name in &others {
+        world.service(name, &world.path("r.git").display().to_string());
+    }
+    let mut all = Command::new(env!("CARGO_BIN_EXE_generate_all_deployments"));
+    // Fewer jobs than services that hang: they must not keep the places.
+    all.args(["--jobs", "2", "--timeout", "6", "-d"]).arg(world.path("soa"));
+    all.env("PAASTA_SYSTEM_CONFIG_DIR", world.path("etc")).env("GIT_SSH_COMMAND", "sleep 1000; :");
+    let begin = Instant::now();
+    let mut all = all.stderr(Stdio::piped()).stdin(Stdio::null()).spawn().unwrap();
+    while !others.iter().all(|name| world.deployments(name).is_some()) || world.deployments("web").is_none() {
+        assert!(all.try_wait().unwrap().is_none(), "it ended before all was done");
+        thread::park_timeout(Duration::from_millis(10));
+    }
+    assert!(all.try_wait().unwrap().is_none(), "the others wait for nobody");
+    let output = all.wait_with_output().unwrap();
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    assert!(begin.elapsed() < Duration::from_secs(6 + 20), "{:?}", begin.elapsed());
+    assert_eq!(output.status.code(), Some(1), "{stderr}");
+    assert!(
+        stderr.ends_with("17 written, 0 unchanged, 3 failed\n") && !stderr.contains("s3cret"),
+        "{stderr}"
+    );
+    for (name, url) in hanging {
+        let shown = url.replace("s3cret", "…");
+        for words in [
+            format!("could not list the tags of service `{name}`"),
+            format!("`{shown}` did not answer within 6 s"),
+            format!("hint: Check that `git ls-remote {shown}` works from here."),
+        ] {
+            assert!(stderr.contains(&words), "{words}: {stderr}");
+        }
+        assert_eq!(world.deployments(name).unwrap(), serde_json::json!({"v1": {}}), "the old file stays");
+    }
 }
 
 #[test]

@@ -5,6 +5,8 @@
 //! | `soa_dir` | string | `/nail/etc/services` | the soa-configs root of this host |
 //! | `coordination` | map | `{driver: zookeeper}` | `driver` `zookeeper` or `file`; with `file`, `directory` for locks, counts, queue |
 //! | `host_maintenance` | string | `mesos` | `mesos`: at-risk hosts come from the Mesos master; `none`: no host is ever at risk |
+//! | `git_config.default_git_url` | string | the original's | where code is if service.yaml does not say; `{service}` is replaced |
+//! | `git_config.timeout_seconds` | integer | `60` | how long one git repository may take to list its refs, and to take one |
 //! | `hacheck_port` | integer | `6666` | default port of `drain_method: hacheck` |
 
 use std::path::PathBuf;
@@ -255,6 +257,15 @@ impl SystemConfig {
     /// `git_config` as written; `None` if unset (config.md §3.2 has its default).
     pub fn git_config(&self) -> Read<Option<&Map>> {
         Ok(self.scope().map_or_null("git_config")?)
+    }
+
+    /// Our own key: how long one git repository may take to list its refs, and to take one; `None` if unset.
+    pub fn git_timeout_seconds(&self) -> Read<Option<u64>> {
+        let Some(map) = self.git_config()? else { return Ok(None) };
+        let Some(node) = map.get_set("timeout_seconds") else { return Ok(None) };
+        let seconds = integer(node).and_then(|n| u64::try_from(n).ok()).filter(|n| (1..=3600).contains(n));
+        let wrong = || SettingError::new("git_config.timeout_seconds", node, "seconds between 1 and 3600");
+        Ok(Some(seconds.ok_or_else(wrong)?))
     }
 
     /// The links of `paasta` dashboards, by cluster, as written; empty if unset.

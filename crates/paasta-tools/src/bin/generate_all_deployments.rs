@@ -13,7 +13,7 @@ use paasta_config::{LoadError, Soa};
 use paasta_core::ServiceName;
 use paasta_deployments::{
     FileChange, GenerateError, Limits, generate_for_service, generate_for_services, preview_for_service,
-    refs_for_url,
+    unattended_refs_for_url,
 };
 use paasta_tools::{preview, program};
 
@@ -27,9 +27,10 @@ struct Args {
     /// How many services to work on at once; most of the time goes by waiting for git repositories
     #[arg(short, long, value_name = "N", default_value = "16")]
     jobs: NonZeroUsize,
-    /// Seconds that one git repository may take to list its tags
-    #[arg(long, value_name = "SECONDS", default_value_t = 60)]
-    timeout: u64,
+    /// Seconds that one git repository may take to list its tags [default: `git_config.timeout_seconds` of the system
+    /// configuration, else 60]
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=3600))]
+    timeout: Option<u64>,
     /// Only print per service what would change in its file; writes nothing
     #[arg(long)]
     dry_run: bool,
@@ -60,8 +61,11 @@ fn run(args: &Args) -> anyhow::Result<ExitCode> {
         let context = format!("could not read service `{service}`");
         tally.failed(&service, anyhow::Error::new(error).context(context));
     }
-    let limits = Limits { listing: Duration::from_secs(args.timeout), ..Limits::default() };
-    let connect = |url: &str| refs_for_url(url, limits);
+    let limits = match args.timeout {
+        Some(seconds) => Limits::of(Duration::from_secs(seconds)),
+        None => Limits::from_system(&system)?,
+    };
+    let connect = |url: &str| unattended_refs_for_url(url, limits);
     let soa = || Soa::open(&root).cached();
     if args.dry_run {
         let one = |service: &ServiceName| preview_for_service(&root, &soa(), &system, service, &connect);

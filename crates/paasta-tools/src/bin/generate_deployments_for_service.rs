@@ -21,9 +21,10 @@ struct Args {
     /// Directory to read soa-configs from, and to write to
     #[arg(short = 'd', long = "soa-dir", value_name = "SOA_DIR")]
     soa_dir: Option<PathBuf>,
-    /// Seconds that the git repository may take to list its tags
-    #[arg(long, value_name = "SECONDS", default_value_t = 60)]
-    timeout: u64,
+    /// Seconds that the git repository may take to list its tags [default: `git_config.timeout_seconds` of the system
+    /// configuration, else 60]
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=3600))]
+    timeout: Option<u64>,
     /// Only print what would change in the file; writes nothing
     #[arg(long)]
     dry_run: bool,
@@ -53,7 +54,10 @@ fn run(args: &Args) -> anyhow::Result<ExitCode> {
         args.service,
         root.display()
     );
-    let limits = Limits { listing: Duration::from_secs(args.timeout), ..Limits::default() };
+    let limits = match args.timeout {
+        Some(seconds) => Limits::of(Duration::from_secs(seconds)),
+        None => Limits::from_system(&system)?,
+    };
     let connect = |url: &str| {
         tracing::debug!(url, "listing refs");
         refs_for_url(url, limits)
