@@ -3,6 +3,7 @@
 mod bench;
 mod ci;
 mod demo;
+mod fuzz;
 
 use clap::{Parser, Subcommand};
 use xtask::tidy;
@@ -25,6 +26,8 @@ enum Task {
     },
     /// Run what CI runs, in its order, without installing anything
     Ci,
+    /// Feed made-up input to everything that reads what others wrote
+    Fuzz(fuzz::Options),
     /// Measure the optimised binaries
     Bench,
     /// Hold the tree against its own rules (ARCHITECTURE.md)
@@ -36,6 +39,7 @@ fn main() -> anyhow::Result<()> {
         Task::Demo { args } => demo::run(&args),
         Task::Bench => bench::run(),
         Task::Ci => ci::run(),
+        Task::Fuzz(options) => fuzz::run(&options),
         Task::Tidy => {
             let complaints = tidy::complaints(&tidy::workspace_root())?;
             for complaint in &complaints {
