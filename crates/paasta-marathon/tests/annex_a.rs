@@ -69,11 +69,18 @@ fn nulls_are_empty_lists_and_maps() {
 }
 
 #[test]
-fn ids_are_checked_whole() {
-    for (instance, is_good) in [("main", true), ("Main", false), ("maiN", false)] {
+fn ids_are_checked_at_their_start() {
+    // The client of the original looks no further; what Marathon refuses beyond that, it says itself.
+    for (service, instance, is_good) in [
+        ("svc", "main", true),
+        ("svc", "Main", true),
+        ("svc", "n_", true),
+        ("Svc", "main", false),
+        ("_svc", "main", false),
+    ] {
         let mut vector = vector("{}", "{}");
-        vector["instance"] = instance.into();
-        assert_eq!(render_app(&support::wanted(&vector)).is_ok(), is_good, "{instance}");
+        (vector["service"], vector["instance"]) = (service.into(), instance.into());
+        assert_eq!(render_app(&support::wanted(&vector)).is_ok(), is_good, "{service}.{instance}");
     }
 }
 
@@ -87,6 +94,7 @@ fn what_cannot_be_rendered_says_why() {
     refuse(r#"{"mem": "512"}"#, "TypeError");
     refuse(r#"{"instances": "3"}"#, "TypeError");
     refuse(r#"{"instances": -1}"#, "InvalidInstanceConfig");
+    refuse(r#"{"cap_add": "SYS_PTRACE"}"#, "TypeError");
     refuse(r#"{"constraints": ["hostname,UNIQUE"]}"#, "InvalidInstanceConfig");
     refuse(r#"{"constraints": [["hostname"]]}"#, "TypeError");
     refuse(r#"{"deploy_whitelist": []}"#, "ValueError");

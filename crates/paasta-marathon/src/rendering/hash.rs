@@ -160,17 +160,14 @@ fn is_secret_reference(value: &str) -> bool {
     name.is_some_and(|name| name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-'))
 }
 
-/// Refuses an id that Marathon has no place for.
+/// Refuses an id that the original's client refuses: it looks at the start of each path segment only (§1.14). What
+/// Marathon itself refuses beyond that, it says when the app is sent.
 pub(crate) fn check_id(id: &AppId) -> Result<(), RenderError> {
-    let fits = |part: &str| {
-        let inner = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
-        !part.is_empty() && part.bytes().all(inner) && !part.starts_with('-') && !part.ends_with('-')
-    };
-    if id.as_str().split('.').all(fits) {
+    let starts = |segment: &str| segment.starts_with(|c: char| c.is_ascii_lowercase() || c.is_ascii_digit());
+    if id.as_str().split('/').all(|segment| matches!(segment, "" | "." | "..") || starts(segment)) {
         return Ok(());
     }
-    let message =
-        format!("app id `{id}` may hold only lower-case letters, digits, `-` between them, and dots");
+    let message = format!("app id `{id}` has to start with a lower-case letter or a digit");
     Err(failure("ValueError", None, message))
 }
 
