@@ -1,10 +1,9 @@
-//! YAML as PyYAML's C loader reads it (config.md §1.10, §10.1): events from a port of its scanner, scalars resolved
+//! YAML as PyYAML's C loader reads it (config.md §1.10, §10.1): cut as libyaml cuts it, scalars resolved
 //! by YAML 1.1's rules, `<<` merged, into positioned [`Node`]s.
 //!
 //! Bounds: 4 MiB of file, lists and maps nested 200 deep, 1,000,000 values, the last two with aliases counted as often as
 //! they are used. `!!set`, `!!omap` and `!!pairs` are refused by name, as their values have no counterpart here.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use crate::{Node, Position};
@@ -13,9 +12,10 @@ mod base64;
 mod bytes;
 mod compose;
 mod date;
-mod ending;
+mod events;
 mod int;
 mod scalar;
+mod scan;
 mod write;
 
 pub use write::{WriteYamlError, write};
@@ -106,13 +106,7 @@ impl YamlError {
 pub fn parse(bytes: &[u8], file: &str) -> Result<Parsed, YamlError> {
     let file: Arc<str> = file.into();
     let text = bytes::decode(bytes, &file)?;
-    // The scanner has a few spots where it gives up by panicking; a file may never take the process along.
-    catch_unwind(AssertUnwindSafe(|| compose::document(&text, &file))).unwrap_or_else(|_| {
-        Err(YamlError {
-            position: Position { file: file.clone(), line: 1, column: 1 },
-            problem: YamlProblem::Syntax("the file cannot be scanned".to_owned()),
-        })
-    })
+    compose::document(&text, &file)
 }
 
 #[cfg(test)]

@@ -27,7 +27,6 @@ const ONE_ROOM: &[(&str, &str)] = &[
     ("clap_complete", "paasta-cli"),
     ("comfy-table", "paasta-cli"),
     ("git2", "paasta-deployments"),
-    ("libyaml-safer", "paasta-config"),
     ("serde_yaml", "paasta-config"),
 ];
 

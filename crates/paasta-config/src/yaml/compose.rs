@@ -1,12 +1,12 @@
 //! From events to one [`Node`]: anchors, aliases, tags, merges, duplicate keys.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use libyaml_safer::{Event, EventData, Mark, Parser, ScalarStyle};
-
-use super::ending;
+use super::events::{Event, Events, Kind as EventKind};
 use super::scalar::{self, Resolved};
+use super::scan::Mark;
 use super::{DEPTH_MAX, NODES_MAX, Parsed, Warning, YamlError, YamlProblem};
 use crate::{Map, Node, Position, Value};
 
@@ -14,12 +14,8 @@ type Result<T> = std::result::Result<T, YamlError>;
 
 /// The one document of `text`.
 pub(super) fn document(text: &str, file: &Arc<str>) -> Result<Parsed> {
-    let padded = ending::pad(text);
-    let mut parser = Parser::new();
-    parser.set_input(padded.as_bytes());
     let mut composer = Composer {
-        parser,
-        text,
+        events: Events::new(text),
         file: file.clone(),
         anchors: HashMap::new(),
         open: Vec::new(),
@@ -31,13 +27,11 @@ pub(super) fn document(text: &str, file: &Arc<str>) -> Result<Parsed> {
 }
 
 struct Composer<'a> {
-    parser: Parser<&'a [u8]>,
-    /// The document before it was padded.
-    text: &'a str,
+    events: Events<'a>,
     file: Arc<str>,
-    anchors: HashMap<String, Anchored>,
+    anchors: HashMap<&'a str, Anchored>,
     /// Anchors of the collections that we are inside of.
-    open: Vec<String>,
+    open: Vec<&'a str>,
     nodes: usize,
     warnings: Vec<Warning>,
 }
@@ -72,60 +66,54 @@ struct Pair {
     value: Node,
 }
 
-impl Composer<'_> {
+impl<'a> Composer<'a> {
     fn stream(&mut self) -> Result<Node> {
-        self.next()?;
         let event = self.next()?;
-        if let EventData::StreamEnd = event.data {
-            return Ok(Node { value: Value::Null, position: Some(self.at(event.start_mark)) });
+        if let EventKind::StreamEnd = event.kind {
+            return Ok(Node { value: Value::Null, position: Some(self.at(event.mark)) });
         }
         let event = self.next()?;
         let root = self.item(event, 0)?;
         let root = self.as_value(root)?;
         self.next()?;
         let event = self.next()?;
-        match event.data {
-            EventData::StreamEnd => Ok(root),
-            _ => Err(self.composition(event.start_mark, "the file holds more than one document")),
+        match event.kind {
+            EventKind::StreamEnd => Ok(root),
+            _ => Err(self.composition(event.mark, "the file holds more than one document")),
         }
     }
 
-    fn next(&mut self) -> Result<Event> {
-        self.parser.parse().map_err(|error| {
-            let mark = error.problem_mark().unwrap_or_default();
-            YamlError { position: self.at(mark), problem: YamlProblem::Syntax(error.problem().to_owned()) }
+    fn next(&mut self) -> Result<Event<'a>> {
+        self.events.next().map_err(|error| YamlError {
+            position: self.at(error.mark),
+            problem: YamlProblem::Syntax(error.problem.to_owned()),
         })
     }
 
-    fn item(&mut self, event: Event, depth: usize) -> Result<Item> {
-        let mark = event.start_mark;
+    fn item(&mut self, event: Event<'a>, depth: usize) -> Result<Item> {
+        let mark = event.mark;
         if depth > DEPTH_MAX {
             return Err(self.too_large(mark, format!("lists and maps are nested deeper than {DEPTH_MAX}")));
         }
         let before = self.nodes;
-        let (anchor, item) = match event.data {
-            EventData::Alias { anchor } => return self.alias(&anchor, mark, depth),
-            EventData::Scalar { anchor, tag, mut value, plain_implicit, style, .. } => {
-                if matches!(style, ScalarStyle::Literal | ScalarStyle::Folded) {
-                    ending::unpad(self.text, mark, event.end_mark, &mut value);
-                }
-                self.check_anchor(anchor.as_deref(), mark)?;
+        let (anchor, item) = match event.kind {
+            EventKind::Alias(anchor) => return self.alias(anchor, mark, depth),
+            EventKind::Scalar { anchor, tag, text, is_plain } => {
+                self.check_anchor(anchor, mark)?;
                 self.count(1, mark)?;
-                (anchor, self.scalar(tag.as_deref(), value, plain_implicit, mark)?)
+                (anchor, self.scalar(tag.as_deref(), text, is_plain, mark)?)
             }
-            EventData::SequenceStart { anchor, tag, .. } => {
-                self.check_anchor(anchor.as_deref(), mark)?;
+            EventKind::ListStart { anchor, tag } => {
+                self.check_anchor(anchor, mark)?;
                 self.check_tag(tag.as_deref(), "seq", mark)?;
                 self.count(1, mark)?;
-                let item = self.inside(anchor.as_deref(), |composer| composer.list(mark, depth))?;
-                (anchor, item)
+                (anchor, self.inside(anchor, |composer| composer.list(mark, depth))?)
             }
-            EventData::MappingStart { anchor, tag, .. } => {
-                self.check_anchor(anchor.as_deref(), mark)?;
+            EventKind::MapStart { anchor, tag } => {
+                self.check_anchor(anchor, mark)?;
                 self.check_tag(tag.as_deref(), "map", mark)?;
                 self.count(1, mark)?;
-                let item = self.inside(anchor.as_deref(), |composer| composer.map(mark, depth))?;
-                (anchor, item)
+                (anchor, self.inside(anchor, |composer| composer.map(mark, depth))?)
             }
             _ => return Err(self.composition(mark, "a value is expected")),
         };
@@ -138,7 +126,7 @@ impl Composer<'_> {
 
     fn alias(&mut self, anchor: &str, mark: Mark, depth: usize) -> Result<Item> {
         let Some(anchored) = self.anchors.get(anchor) else {
-            let problem = if self.open.iter().any(|open| open == anchor) {
+            let problem = if self.open.contains(&anchor) {
                 format!("the alias `*{anchor}` stands inside of what it stands for")
             } else {
                 format!("the alias `*{anchor}` has no anchor before it")
@@ -155,26 +143,26 @@ impl Composer<'_> {
 
     fn inside(
         &mut self,
-        anchor: Option<&str>,
+        anchor: Option<&'a str>,
         compose: impl FnOnce(&mut Self) -> Result<Item>,
     ) -> Result<Item> {
         let Some(anchor) = anchor else { return compose(self) };
-        self.open.push(anchor.to_owned());
+        self.open.push(anchor);
         let item = compose(self)?;
         self.open.pop();
         Ok(item)
     }
 
-    fn scalar(&self, tag: Option<&str>, text: String, plain: bool, mark: Mark) -> Result<Item> {
+    fn scalar(&self, tag: Option<&str>, text: Cow<'_, str>, plain: bool, mark: Mark) -> Result<Item> {
         let resolved = match tag {
-            None | Some("!") if plain => scalar::plain(&text),
-            None | Some("!") => Ok(Resolved::Value(Value::String(text))),
+            None | Some("!") if plain => scalar::plain(text),
+            None | Some("!") => Ok(Resolved::Value(Value::String(text.into_owned()))),
             Some(tag) => scalar::tagged(tag, &text),
         };
         let (value, kind) = match resolved.map_err(|problem| self.value_error(mark, problem))? {
             Resolved::Value(value) => (value, Kind::Ordinary),
             Resolved::Merge => (Value::String("<<".to_owned()), Kind::Merge),
-            Resolved::Equals => (Value::String("=".to_owned()), Kind::Equals),
+            Resolved::Equals(text) => (Value::String(text), Kind::Equals),
         };
         Ok(Item { node: Node { value, position: Some(self.at(mark)) }, height: 0, kind })
     }
@@ -184,7 +172,7 @@ impl Composer<'_> {
         let mut height = 0;
         loop {
             let event = self.next()?;
-            if let EventData::SequenceEnd = event.data {
+            if let EventKind::ListEnd = event.kind {
                 let node = Node { value: Value::List(list), position: Some(self.at(mark)) };
                 return Ok(Item { node, height: height + 1, kind: Kind::Ordinary });
             }
@@ -199,17 +187,17 @@ impl Composer<'_> {
         let mut height = 0;
         loop {
             let event = self.next()?;
-            if let EventData::MappingEnd = event.data {
+            if let EventKind::MapEnd = event.kind {
                 break;
             }
-            let key_mark = event.start_mark;
+            let key_mark = event.mark;
             let key = self.item(event, depth + 1)?;
             if matches!(key.node.value, Value::List(_) | Value::Map(_)) {
                 let problem = format!("{} cannot be a key", key.node.kind());
                 return Err(self.value_error(key_mark, problem));
             }
             let event = self.next()?;
-            let value_mark = event.start_mark;
+            let value_mark = event.mark;
             let value = self.item(event, depth + 1)?;
             height = height.max(value.height);
             if key.kind == Kind::Merge {
@@ -292,9 +280,7 @@ impl Composer<'_> {
 
     fn check_anchor(&self, anchor: Option<&str>, mark: Mark) -> Result<()> {
         match anchor {
-            Some(anchor)
-                if self.anchors.contains_key(anchor) || self.open.iter().any(|open| open == anchor) =>
-            {
+            Some(anchor) if self.anchors.contains_key(anchor) || self.open.contains(&anchor) => {
                 Err(self.composition(mark, format!("the anchor `&{anchor}` stands twice")))
             }
             _ => Ok(()),
@@ -318,8 +304,7 @@ impl Composer<'_> {
     }
 
     fn at(&self, mark: Mark) -> Position {
-        let number = |n: u64| u32::try_from(n).unwrap_or(u32::MAX).saturating_add(1);
-        Position { file: self.file.clone(), line: number(mark.line), column: number(mark.column) }
+        Position { file: self.file.clone(), line: mark.line + 1, column: mark.column + 1 }
     }
 
     fn composition(&self, mark: Mark, problem: impl Into<String>) -> YamlError {

@@ -1,7 +1,8 @@
 //! Dates and points in time, as the text that Python's `str()` gives.
 
-/// A timestamp; `None` if `text` does not look like one, an error if it does and names no possible time.
-pub(super) fn timestamp(text: &str) -> Option<Result<String, String>> {
+/// A timestamp; `None` if `text` does not look like one, an error if it does and names no possible time. A
+/// tagged date may do with one digit for month and day.
+pub(super) fn timestamp(text: &str, is_tagged: bool) -> Option<Result<String, String>> {
     let mut reader = Reader { rest: text };
     let year = reader.digits(4, 4)?;
     reader.take('-')?;
@@ -11,7 +12,7 @@ pub(super) fn timestamp(text: &str) -> Option<Result<String, String>> {
     let (month, day) = (month_text.parse().ok()?, day_text.parse().ok()?);
     let date = Date { year, month, day };
     if reader.rest.is_empty() {
-        let is_date = month_text.len() == 2 && day_text.len() == 2;
+        let is_date = is_tagged || (month_text.len() == 2 && day_text.len() == 2);
         return is_date.then(|| date.show().ok_or_else(|| impossible(text)));
     }
     let time = reader.time()?;

@@ -37,7 +37,8 @@ pub(super) fn is_sexagesimal(text: &str) -> bool {
         })
 }
 
-/// The integer that PyYAML makes of a text.
+/// The integer that PyYAML makes of a text. A tagged one may be written as Python's `int()` takes it: with space around,
+/// and once more with a sign and a prefix.
 pub(super) fn integer(text: &str) -> Result<Value, String> {
     let bare = text.replace('_', "");
     let negative = bare.starts_with('-');
@@ -47,28 +48,47 @@ pub(super) fn integer(text: &str) -> Result<Value, String> {
     } else if let Some(digits) = digits.strip_prefix("0x") {
         in_base(digits, 16)
     } else if digits.len() > 1 && digits.starts_with('0') {
-        in_base(digits.strip_prefix("0o").unwrap_or(digits), 8)
+        in_base(digits, 8)
     } else if digits.contains(':') {
         in_base_sixty(digits)
     } else {
         decimal(digits)
     };
-    let number = number.ok_or_else(|| {
+    let (is_inner_negative, number) = number.ok_or_else(|| {
         if digits.len() > DIGITS_MAX {
             format!("an integer of more than {DIGITS_MAX} digits is not decimal")
         } else {
             format!("`{text}` looks like an integer, but has no digits")
         }
     })?;
-    Ok(number.into_value(negative))
+    Ok(number.into_value(negative != is_inner_negative))
 }
 
-fn decimal(digits: &str) -> Option<Number> {
+/// Without what Python takes for space at both ends.
+pub(super) fn trim(text: &str) -> &str {
+    text.trim_matches(|c: char| c.is_whitespace() || matches!(c, '\x1C'..='\x1F'))
+}
+
+/// The number without its space and sign, and whether that was `-`.
+fn signed(text: &str) -> (bool, &str) {
+    let text = trim(text);
+    (text.starts_with('-'), text.strip_prefix(['-', '+']).unwrap_or(text))
+}
+
+fn decimal(text: &str) -> Option<(bool, Number)> {
+    let (negative, digits) = signed(text);
     let fine = !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit());
-    fine.then(|| Number::Decimal(digits.trim_start_matches('0').to_owned()))
+    fine.then(|| (negative, Number::Decimal(digits.trim_start_matches('0').to_owned())))
 }
 
-fn in_base(digits: &str, base: u32) -> Option<Number> {
+fn in_base(text: &str, base: u32) -> Option<(bool, Number)> {
+    let (negative, digits) = signed(text);
+    let prefixes = match base {
+        2 => ["0b", "0B"],
+        8 => ["0o", "0O"],
+        _ => ["0x", "0X"],
+    };
+    let digits = prefixes.iter().find_map(|prefix| digits.strip_prefix(prefix)).unwrap_or(digits);
     if digits.is_empty() || digits.len() > DIGITS_MAX {
         return None;
     }
@@ -76,22 +96,33 @@ fn in_base(digits: &str, base: u32) -> Option<Number> {
     for digit in digits.chars() {
         number.push(base, digit.to_digit(base)?);
     }
-    Some(Number::Limbs(number))
+    Some((negative, Number::Limbs(number)))
 }
 
-fn in_base_sixty(digits: &str) -> Option<Number> {
-    if digits.len() > DIGITS_MAX {
+fn in_base_sixty(text: &str) -> Option<(bool, Number)> {
+    if text.len() > DIGITS_MAX || text.split(':').any(|group| signed(group).1.is_empty()) {
         return None;
     }
+    let small = text.split(':').try_fold(0i128, |sum, group| {
+        let (negative, digits) = signed(group);
+        let group: i128 = digits.bytes().all(|b| b.is_ascii_digit()).then(|| digits.parse().ok())??;
+        sum.checked_mul(60)?.checked_add(if negative { -group } else { group })
+    });
+    if let Some(sum) = small {
+        return Some((
+            sum < 0,
+            Number::Decimal(sum.unsigned_abs().to_string().trim_start_matches('0').to_owned()),
+        ));
+    }
     let mut number = Limbs::default();
-    let mut groups = digits.split(':');
+    let mut groups = text.split(':');
     for digit in groups.next()?.chars() {
         number.push(10, digit.to_digit(10)?);
     }
     for group in groups {
         number.push(60, group.parse().ok()?);
     }
-    Some(Number::Limbs(number))
+    Some((false, Number::Limbs(number)))
 }
 
 enum Number {

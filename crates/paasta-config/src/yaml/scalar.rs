@@ -1,5 +1,7 @@
 //! What a scalar's text means in YAML 1.1, by PyYAML's expressions (config.md §10.1).
 
+use std::borrow::Cow;
+
 use super::base64;
 use super::date;
 use super::int;
@@ -14,19 +16,20 @@ pub(super) enum Resolved {
     Value(Value),
     /// `<<`, which merges as a key and is nothing as a value.
     Merge,
-    /// `=`, which is a text as a key and nothing as a value.
-    Equals,
+    /// `=`, which is a text as a key and nothing as a value; if tagged so, any text.
+    Equals(String),
 }
 
 /// A plain scalar.
-pub(super) fn plain(text: &str) -> Result<Resolved, String> {
+pub(super) fn plain(written: Cow<'_, str>) -> Result<Resolved, String> {
+    let text = &*written;
     if let Some(b) = boolean(text) {
         return Ok(Resolved::Value(Value::Bool(b)));
     }
     match text {
         "" | "~" | "null" | "Null" | "NULL" => return Ok(Resolved::Value(Value::Null)),
         "<<" => return Ok(Resolved::Merge),
-        "=" => return Ok(Resolved::Equals),
+        "=" => return Ok(Resolved::Equals(text.to_owned())),
         _ => {}
     }
     let value = if !text.starts_with(|c: char| c.is_ascii_digit() || matches!(c, '-' | '+' | '.')) {
@@ -36,9 +39,9 @@ pub(super) fn plain(text: &str) -> Result<Resolved, String> {
     } else if int::is_integer(text) {
         Some(int::integer(text)?)
     } else {
-        date::timestamp(text).transpose()?.map(Value::Date)
+        date::timestamp(text, false).transpose()?.map(Value::Date)
     };
-    Ok(Resolved::Value(value.unwrap_or_else(|| Value::String(text.to_owned()))))
+    Ok(Resolved::Value(value.unwrap_or_else(|| Value::String(written.into_owned()))))
 }
 
 /// A scalar with an explicit tag, whatever its style.
@@ -50,10 +53,16 @@ pub(super) fn tagged(tag: &str, text: &str) -> Result<Resolved, String> {
         Some("bool") => Value::Bool(boolean(&text.to_ascii_lowercase()).ok_or_else(|| cannot("a boolean"))?),
         Some("int") => int::integer(text).map_err(|_| cannot("an integer"))?,
         Some("float") => float(text).ok_or_else(|| cannot("a float"))?,
-        Some("timestamp") => Value::Date(date::timestamp(text).unwrap_or_else(|| Err(cannot("a date")))?),
-        Some("binary") => Value::Bytes(base64::decode(text).ok_or_else(|| cannot("base 64"))?),
+        Some("timestamp") => {
+            let text = text.strip_suffix('\n').unwrap_or(text);
+            Value::Date(date::timestamp(text, true).unwrap_or_else(|| Err(cannot("a date")))?)
+        }
+        Some("binary") => {
+            let bytes = text.is_ascii().then(|| base64::decode(text)).flatten();
+            Value::Bytes(bytes.ok_or_else(|| cannot("base 64"))?)
+        }
         Some("merge") => return Ok(Resolved::Merge),
-        Some("value") => return Ok(Resolved::Equals),
+        Some("value") => return Ok(Resolved::Equals(text.to_owned())),
         _ => return Err(unknown_tag(tag)),
     };
     Ok(Resolved::Value(value))
@@ -119,16 +128,20 @@ fn float(text: &str) -> Option<Value> {
         ".inf" => f64::INFINITY,
         ".nan" => return Some(Value::Float(f64::NAN)),
         _ if unsigned.contains(':') => sexagesimal(unsigned)?,
-        _ if unsigned.starts_with(|c: char| c.is_ascii_digit() || c == '.') => unsigned.parse().ok()?,
-        _ => return None,
+        _ => number(unsigned)?,
     };
     Some(Value::Float(if negative { -magnitude } else { magnitude }))
+}
+
+/// As Python's `float()`, which also takes `inf`, `nan` and space around.
+fn number(text: &str) -> Option<f64> {
+    int::trim(text).parse().ok()
 }
 
 fn sexagesimal(text: &str) -> Option<f64> {
     let (mut value, mut base) = (0.0, 1.0);
     for part in text.rsplit(':') {
-        value += part.parse::<f64>().ok()? * base;
+        value += number(part)? * base;
         base *= 60.0;
     }
     Some(value)

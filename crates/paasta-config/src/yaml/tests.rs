@@ -240,8 +240,8 @@ fn documents() {
     check("a: b: c", "f:1:5: mapping values are not allowed in this context");
     check("a: \"\\ud83d\\ude00\"", "f:1:7: found invalid Unicode character escape code");
     check("a: @x", "f:1:4: found character that cannot start any token");
-    check("a: 'x", "f:2:1: found unexpected end of stream");
-    check("a: \"\\", "f:2:1: found unexpected end of stream");
+    check("a: 'x", "f:1:6: found unexpected end of stream");
+    check("a: \"\\", "f:1:5: found unknown escape character");
     check("a: 1\nb: \u{7}", "f:2:4: the character U+0007 is not allowed in YAML");
 }
 
