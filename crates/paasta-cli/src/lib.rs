@@ -15,8 +15,8 @@
 //!    interrupt, [`HintExt::hint`] for advice with an error, [`table`] and [`paint`] for output.
 //! 4. Add a run of the real program to `tests/`.
 //!
-//! What this crate leaves out: it never talks to an engine, to ZooKeeper or to hosts; what is going on in a cluster
-//! it learns from that cluster's API.
+//! What this crate leaves out: it never changes anything at an engine, and talks neither to ZooKeeper nor to hosts; what
+//! is going on in a cluster it learns from that cluster's API. Only `plan` and `switch-over` look at the engine itself.
 //!
 //! ```
 //! use paasta_cli::{Context, Environment};
@@ -28,6 +28,7 @@
 
 pub mod age;
 pub mod api;
+mod changes;
 pub mod commands;
 mod context;
 mod exit;
@@ -38,6 +39,7 @@ mod nudge;
 pub mod options;
 pub mod paint;
 mod record;
+mod renderings;
 mod report;
 pub mod selection;
 pub mod table;

@@ -1,4 +1,5 @@
-//! Aligned columns, two spaces apart, without rules; the last column is not padded (cli.md §0.5).
+//! Aligned columns, two spaces apart, without rules; the last column is not padded (cli.md §0.5). A row of one cell is a
+//! line of its own and does not widen a column.
 
 use crate::paint::{Paint, Style};
 
@@ -30,7 +31,7 @@ pub fn render(rows: &[Vec<Cell>], indent: usize, paint: Paint) -> String {
         let mut line = " ".repeat(indent);
         for (cell, width) in row.iter().zip(&widths) {
             line.push_str(&paint.text(cell.style, &cell.text));
-            line.push_str(&" ".repeat(width - width_of(&cell.text) + 2));
+            line.push_str(&" ".repeat(width.saturating_sub(width_of(&cell.text)) + 2));
         }
         out.push_str(line.trim_end());
         out.push('\n');
@@ -40,8 +41,9 @@ pub fn render(rows: &[Vec<Cell>], indent: usize, paint: Paint) -> String {
 
 fn widths(rows: &[Vec<Cell>]) -> Vec<usize> {
     let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
+    let rows = || rows.iter().filter(|row| row.len() > 1 || columns == 1);
     let width =
-        |column: usize| rows.iter().filter_map(|row| row.get(column)).map(|cell| width_of(&cell.text)).max();
+        |column: usize| rows().filter_map(|row| row.get(column)).map(|cell| width_of(&cell.text)).max();
     (0..columns).map(|column| width(column).unwrap_or(0)).collect()
 }
 

@@ -13,6 +13,7 @@ mod instance;
 mod json;
 mod merge;
 mod node;
+mod origin;
 mod setting;
 mod soa;
 mod source;
@@ -26,6 +27,7 @@ pub use error::LoadError;
 pub use instance::{BounceHealthParams, Healthcheck, HealthcheckMode, InstanceConfig};
 pub use json::{JsonError, parse_json};
 pub use node::{Map, Node, Position, Value};
+pub use origin::{Feed, Layer, Origin, Place, changed_origins, origins};
 pub use paasta_core::{ClusterName, NameError};
 pub use setting::SettingError;
 pub use soa::{
@@ -38,7 +40,7 @@ pub use system::{
     SYSTEM_CONFIG_DIR_VARIABLE, SystemConfig, SystemError,
 };
 pub use validate::{Finding, KnownNames, Severity};
-pub use wanted::{DeploymentRecord, DesiredState, RenderError, Renderer, Wanted};
+pub use wanted::{DeploymentRecord, DesiredState, FieldChange, RenderError, Renderer, Wanted};
 pub use yaml::{
     Parsed, Warning, WriteYamlError, YamlError, YamlProblem, parse as parse_yaml, write as write_yaml,
 };

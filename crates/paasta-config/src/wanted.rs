@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use paasta_core::{ClusterName, InstanceId, Reading, Rendered};
 
-use crate::{InstanceConfig, InstanceType, Map, Position, SettingError};
+use crate::{Feed, InstanceConfig, InstanceType, Map, Position, SettingError};
 
 /// All that decides what runs for one instance: its merged settings, its deployment, and what the cluster adds.
 ///
@@ -59,6 +59,33 @@ pub enum DesiredState {
 pub trait Renderer: Send + Sync {
     /// Identity, home and body of what would run now.
     fn render(&self, wanted: &Wanted) -> Result<Rendered, RenderError>;
+
+    /// What differs between two hash inputs of this renderer, field by field; none where they are the same. An empty
+    /// `old` has no fields. A renderer that knows no fields of its texts gives each as a whole.
+    fn compare(&self, old: &str, new: &str) -> Vec<FieldChange> {
+        let whole = |text: &str| (!text.is_empty()).then(|| text.to_owned());
+        match old == new {
+            true => Vec::new(),
+            false => vec![FieldChange { field: String::new(), old: whole(old), new: whole(new) }],
+        }
+    }
+
+    /// The settings that may decide a field of [`Renderer::compare`], the nearest first.
+    fn feeds(&self, field: &str) -> Vec<Feed> {
+        let _ = field;
+        Vec::new()
+    }
+}
+
+/// A field that differs between two renderings.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FieldChange {
+    /// Its path in the renderer's own words; empty for the whole.
+    pub field: String,
+    /// The value before, as JSON; none where the field was not there.
+    pub old: Option<String>,
+    /// The value after, as JSON; none where the field is not there any more.
+    pub new: Option<String>,
 }
 
 /// Why an instance cannot be rendered. `class` is the original's name of the error

@@ -2,6 +2,7 @@
 //!
 //! * [`select`] says which instances a command line means (cli.md §0.4);
 //! * [`consent`] says whether a person must be asked first (cli.md §1.1, design decision 10);
+//! * [`effect`] says what a change does to one instance;
 //! * [`judge`] says of one instance whether a deploy has arrived, and what it waits for if not (cli.md §1.11);
 //!   [`poll_delay`] says when to look again.
 //!
@@ -16,9 +17,11 @@
 //! ```
 
 mod consent;
+mod effect;
 mod selector;
 mod waiter;
 
 pub use consent::{Breadth, Consent, Question, consent};
+pub use effect::{Effect, Side, Tasks, Verdict, Version, effect};
 pub use selector::{Candidate, Filter, Selected, TargetError, Unknown, select, split_target};
 pub use waiter::{Answer, Progress, Sight, Waiting, judge, poll_delay};

@@ -14,11 +14,12 @@ use paasta_core::{
 };
 use reqwest::{Method, StatusCode};
 
+use crate::LiveApp;
 use crate::client::{Client, HttpClients, escaped};
 use crate::maintenance::{self, LeavingHosts};
 use crate::requests::{Counters, RequestCounts};
 use crate::servers::{MarathonServers, ServersError};
-use crate::wire::{AppList, LogAnswer, Queue};
+use crate::wire::{AppList, DefinitionList, LogAnswer, Queue};
 use crate::{apply, events};
 
 /// The engine over one or more Marathon servers.
@@ -75,6 +76,22 @@ impl MarathonEngine {
     /// How many requests were sent since it was made.
     pub fn requests(&self) -> RequestCounts {
         self.counters.snapshot()
+    }
+
+    /// Every app of every home as listed, its definition included: one listing per home. A home that does not answer is
+    /// unknown. Apps in folders, which none of ours is in, are left out.
+    pub async fn live_apps(&self) -> BTreeMap<HomeId, Reading<Vec<LiveApp>>> {
+        let list = |(id, home): (&HomeId, &Home)| {
+            let (id, requests) = (id.clone(), home.requests.clone());
+            async move {
+                let reading = match requests.get::<DefinitionList>("/v2/apps").await {
+                    Ok(list) => Reading::Known(list.into_apps(&id)),
+                    Err(error) => Reading::Unknown(error.to_string()),
+                };
+                (id, reading)
+            }
+        };
+        join_all(self.homes.iter().map(list)).await.into_iter().collect()
     }
 
     async fn list(&self, id: &HomeId, path: &str) -> Reading<Vec<App>> {

@@ -1,14 +1,17 @@
 //! The engine over Marathon: rendering, identity, client, shards and events.
 //!
-//! Three things, usable apart:
+//! Four things, usable apart:
 //!
 //! * [`render_app`] turns a wanted instance into its app id, the exact text that id is hashed from, and the body that
 //!   creates the app; pure, and byte for byte what PaaSTA 0.99 makes (marathon-and-bounce.md §1).
 //! * [`MarathonRenderer`] adds where the instance lives among several Marathon servers (§2.2).
+//! * [`compare_hash_inputs`] and [`compare_with_live`] say field by field what differs between two versions, and between
+//!   what runs and what would run.
 //! * [`MarathonEngine`] is [`paasta_core::Engine`] over Marathon's REST interface and event stream (§3.1).
 
 mod apply;
 mod client;
+mod difference;
 mod engine;
 mod events;
 mod maintenance;
@@ -18,6 +21,7 @@ mod servers;
 mod shards;
 mod wire;
 
+pub use difference::{LiveApp, LiveDifference, compare_hash_inputs, compare_with_live};
 pub use engine::{MarathonEngine, SetUpError};
 pub use maintenance::{LeavingHosts, NoMaintenance, UnknownMaintenance};
 pub use rendering::{AppRendering, app_id, config_hash, render_app};

@@ -1,8 +1,9 @@
 //! Which Marathon an instance belongs to (marathon-and-bounce.md §2.2).
 
-use paasta_config::{Map, Node, RenderError, Renderer, Value, Wanted};
+use paasta_config::{Feed, FieldChange, Map, Node, RenderError, Renderer, Value, Wanted};
 use paasta_core::{HomeId, Homes, Rendered};
 
+use crate::difference::{compare_hash_inputs, feeds};
 use crate::rendering::{config_hash, failure, items, json_text, render_app};
 use crate::servers::{MarathonServers, ServersError};
 
@@ -85,6 +86,14 @@ impl Renderer for MarathonRenderer {
             body: app.body,
             instances: app.instances,
         })
+    }
+
+    fn compare(&self, old: &str, new: &str) -> Vec<FieldChange> {
+        compare_hash_inputs(old, new)
+    }
+
+    fn feeds(&self, field: &str) -> Vec<Feed> {
+        feeds(field)
     }
 }
 

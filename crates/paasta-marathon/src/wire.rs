@@ -5,10 +5,42 @@ use paasta_core::{
 };
 use serde::Deserialize;
 
+use crate::LiveApp;
+
 /// `GET /v2/apps`.
 #[derive(Debug, Deserialize)]
 pub(crate) struct AppList {
     pub(crate) apps: Vec<WireApp>,
+}
+
+/// `GET /v2/apps`, with all that is said of each app.
+#[derive(Debug, Deserialize)]
+pub(crate) struct DefinitionList {
+    apps: Vec<serde_json::Map<String, serde_json::Value>>,
+}
+
+impl DefinitionList {
+    /// The same in everybody's words, but for the definitions. What has no id is no app.
+    pub(crate) fn into_apps(self, home: &HomeId) -> Vec<LiveApp> {
+        let app = |definition: serde_json::Map<String, serde_json::Value>| {
+            let id = definition.get("id")?.as_str()?.trim_start_matches('/');
+            if id.contains('/') {
+                return None;
+            }
+            let count =
+                |name: &str| definition.get(name).and_then(serde_json::Value::as_u64).unwrap_or(0) as usize;
+            let deployments = definition.get("deployments").and_then(serde_json::Value::as_array);
+            Some(LiveApp {
+                id: AppId::new(id),
+                home: home.clone(),
+                instances: count("instances"),
+                tasks: count("tasksRunning") + count("tasksStaged"),
+                deploying: deployments.is_some_and(|deployments| !deployments.is_empty()),
+                definition,
+            })
+        };
+        self.apps.into_iter().filter_map(app).collect()
+    }
 }
 
 /// One app of a listing.

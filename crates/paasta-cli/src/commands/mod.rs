@@ -11,6 +11,7 @@ mod list_clusters;
 mod local;
 mod logs;
 mod mark_for_deployment;
+mod plan;
 mod restart;
 mod start;
 mod start_stop_restart;
@@ -47,6 +48,7 @@ commands! {
     Local => local,
     Logs => logs,
     MarkForDeployment => mark_for_deployment,
+    Plan => plan,
     Restart => restart,
     Start => start,
     Status => status,

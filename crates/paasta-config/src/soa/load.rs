@@ -41,10 +41,21 @@ impl Soa {
         system: &SystemConfig,
         autoscaled: Reading<Option<i64>>,
     ) -> Result<Wanted, LoadError> {
+        self.wanted_as(id, system, autoscaled, |group| self.deployment(id, &system.cluster()?, group))
+    }
+
+    /// As [`Soa::wanted`], with the deployment that `deployed` gives for the instance's deploy group.
+    pub fn wanted_as(
+        &self,
+        id: &InstanceId,
+        system: &SystemConfig,
+        autoscaled: Reading<Option<i64>>,
+        deployed: impl FnOnce(Option<&str>) -> Result<DeploymentRecord, LoadError>,
+    ) -> Result<Wanted, LoadError> {
         let cluster = system.cluster()?;
         let settings = self.settings(id, InstanceType::Marathon, &cluster, system)?;
         let group = deploy_group(&settings, id, InstanceType::Marathon, &cluster)?;
-        let deployment = self.deployment(id, &cluster, group.as_deref())?;
+        let deployment = deployed(group.as_deref())?;
         let namespace = self.namespace_of(id, InstanceType::Marathon, &cluster, &settings)?;
         let ecosystem = system.vault_environment()?;
         let secret_signatures = match environment(&settings) {

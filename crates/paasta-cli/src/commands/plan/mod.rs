@@ -1,0 +1,282 @@
+//! `paasta plan`: what a deploy, or a change of the configuration, does to each instance before it is done.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use paasta_config::{Node, Soa, SystemConfig, Value};
+use paasta_core::{ClusterName, Counts, InstanceId, ServiceName};
+use paasta_deployments::GitTree;
+use paasta_marathon::MarathonRenderer;
+
+use self::report::Report;
+use crate::Context;
+use crate::changes::Roots;
+use crate::options::{Format, Output, SoaDir};
+use crate::renderings::{Mark, State, counts};
+use crate::report::{HintExt as _, UsageError};
+use crate::world::World;
+
+mod compare;
+mod report;
+mod running;
+#[cfg(test)]
+mod tests;
+mod text;
+
+/// Show what a deploy or a change of the configuration would do
+///
+/// Compares what the configuration at SOA_DIR asks for with what runs in this host's cluster, or with --against with
+/// another state of the configuration: from there to the one at SOA_DIR. Nothing is changed.
+///
+/// Per instance: `bounce` replaces all its tasks, `scale` changes their number, `stop` ends them, `create` starts an
+/// instance that does not run yet, `orphan` runs on although it is not configured any more, `refused` cannot run as it is
+/// configured, so that what runs stays, and `unknown` cannot be told. Below it, field by field, what differs and the file
+/// and line of the settings that changed, or, against a cluster, of those that decide the field.
+///
+/// Exit code 1 if an instance is refused or unknown, else 0.
+#[derive(clap::Args, Debug)]
+pub(crate) struct Args {
+    /// SERVICE or SERVICE.INSTANCE; else every instance of the cluster
+    #[arg(value_name = "SERVICE[.INSTANCE]")]
+    targets: Vec<String>,
+    /// The state to come from: a directory of soa-configs, or a revision of the git repository that SOA_DIR is in
+    #[arg(long, value_name = "DIR|GITREV")]
+    against: Option<String>,
+    /// The system configuration to come from, with --against or instead of it
+    #[arg(long, value_name = "DIR")]
+    against_system_config: Option<PathBuf>,
+    /// The cluster; else that of the system configuration
+    #[arg(short = 'c', long = "cluster", alias = "clusters", value_name = "CLUSTER")]
+    cluster: Option<String>,
+    /// As if --commit were marked for this deploy group
+    #[arg(short = 'l', long, value_name = "GROUP", requires = "commit")]
+    deploy_group: Option<String>,
+    /// As if this commit (all 40 digits) were marked for --deploy-group
+    #[arg(short = 'k', long, value_name = "SHA", requires = "deploy_group")]
+    commit: Option<String>,
+    /// Take autoscaled counts from this file (JSON: ZooKeeper path to count)
+    #[arg(long, value_name = "FILE")]
+    autoscaled_counts: Option<PathBuf>,
+    /// Show instances that do not change as well
+    #[arg(short = 'a', long)]
+    all: bool,
+    #[command(flatten)]
+    soa_dir: SoaDir,
+    #[command(flatten)]
+    output: Output,
+}
+
+/// The state that is compared with.
+enum From {
+    /// Other files.
+    Configuration { soa: Soa, system: SystemConfig },
+    /// What runs.
+    Cluster,
+}
+
+/// Everything that is compared, but for the instances.
+struct Comparison {
+    world: World,
+    system: SystemConfig,
+    cluster: ClusterName,
+    from: From,
+    from_label: String,
+    to_label: String,
+    mark: Option<Mark>,
+    /// Where deployments.json is, if nowhere else.
+    installed: Soa,
+    counts: Arc<dyn Counts>,
+    roots: Roots,
+}
+
+pub(crate) fn run(args: &Args, cx: &mut Context) -> anyhow::Result<ExitCode> {
+    let comparison = Comparison::new(args, cx)?;
+    let targets = targets(&args.targets, &comparison.world)?;
+    let report = cx.block_on(comparison.report(&targets))?;
+    match args.output.format() {
+        Format::Json => writeln!(cx.stdout, "{}", serde_json::to_string_pretty(&report)?)?,
+        Format::Text => write!(cx.stdout, "{}", text::render(&report, args.all, cx.paint()))?,
+    }
+    Ok(if report.is_certain() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+impl Comparison {
+    fn new(args: &Args, cx: &Context) -> anyhow::Result<Self> {
+        let world = World::open(args.soa_dir.get(), cx)?;
+        world.services()?;
+        let cluster = cluster(args, &world)?;
+        let system = in_cluster(&world.system, &cluster);
+        let (from, from_label) = from(args, &world, &cluster, cx)?;
+        let mark = match (&args.deploy_group, &args.commit) {
+            (Some(group), Some(commit)) => Some(Mark { deploy_group: group.clone(), git_sha: sha(commit)? }),
+            _ => None,
+        };
+        let to = world.soa_dir.display().to_string();
+        let to_label = match &mark {
+            Some(mark) => format!("{to} with {} at {}", mark.deploy_group, short(&mark.git_sha)),
+            None => to.clone(),
+        };
+        let mut roots = vec![to];
+        if let From::Configuration { soa, .. } = &from {
+            roots.push(soa.source().show(""));
+        }
+        let installed = Soa::open(world.system.soa_dir()?).cached();
+        let counts = counts(
+            args.autoscaled_counts.as_deref().map(|file| cx.environment.cwd.join(file)).as_deref(),
+            &system,
+        )?;
+        let roots = Roots(roots);
+        Ok(Self { world, system, cluster, from, from_label, to_label, mark, installed, counts, roots })
+    }
+
+    async fn report(&self, targets: &Targets) -> anyhow::Result<Report> {
+        let renderer = MarathonRenderer::from_system(self.system.map())?;
+        let mut after = State::new(&self.world.soa, &self.system, &renderer);
+        after.mark = self.mark.clone();
+        let instances = match &self.from {
+            From::Configuration { soa, system } => {
+                let before_renderer = MarathonRenderer::from_system(system.map())?;
+                let mut before = State::new(soa, system, &before_renderer);
+                before.deployed = vec![soa, &self.world.soa, &self.installed];
+                after.deployed = vec![&self.world.soa, soa, &self.installed];
+                compare::states(&before, &after, self, targets).await?
+            }
+            From::Cluster => {
+                after.deployed = vec![&self.world.soa, &self.installed];
+                running::against_cluster(&after, self, targets).await?
+            }
+        };
+        Ok(Report::new(self.cluster.to_string(), self.from_label.clone(), self.to_label.clone(), instances))
+    }
+}
+
+/// What a command line names.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Targets {
+    /// Whole services.
+    pub(crate) services: BTreeSet<ServiceName>,
+    /// Single instances.
+    pub(crate) instances: BTreeSet<InstanceId>,
+}
+
+impl Targets {
+    /// Whether nothing is named, which means everything.
+    pub(crate) fn is_everything(&self) -> bool {
+        self.services.is_empty() && self.instances.is_empty()
+    }
+
+    pub(crate) fn has_service(&self, service: &ServiceName) -> bool {
+        self.is_everything()
+            || self.services.contains(service)
+            || self.instances.iter().any(|id| id.service() == service)
+    }
+
+    pub(crate) fn has(&self, id: &InstanceId) -> bool {
+        self.is_everything() || self.services.contains(id.service()) || self.instances.contains(id)
+    }
+}
+
+/// Services by name alone, instances by `SERVICE.INSTANCE`.
+pub(crate) fn targets(named: &[String], world: &World) -> anyhow::Result<Targets> {
+    let mut targets = Targets::default();
+    for name in named {
+        if name.contains('.') {
+            let id: InstanceId = name.parse().map_err(|error| UsageError(format!("{error}")))?;
+            targets.instances.insert(id);
+        } else {
+            targets.services.insert(world.service(name)?);
+        }
+    }
+    Ok(targets)
+}
+
+fn cluster(args: &Args, world: &World) -> anyhow::Result<ClusterName> {
+    let Some(named) = &args.cluster else { return Ok(world.system.cluster()?) };
+    let named = ClusterName::new(named.as_str()).map_err(|error| UsageError(error.to_string()))?;
+    let known = world.clusters()?;
+    if !known.contains(&named) {
+        return Err(anyhow::anyhow!("there is no cluster `{named}`"))
+            .hint("See `paasta list-clusters` for what there is.");
+    }
+    let own = world.system.cluster().ok();
+    if args.against.is_none() && args.against_system_config.is_none() && own.as_ref() != Some(&named) {
+        let own = own.map_or_else(|| "none".to_owned(), |own| format!("`{own}`"));
+        return Err(UsageError(format!(
+            "what runs can be seen in this host's cluster alone, which is {own}"
+        )))
+        .hint(
+            "Compare two states of the configuration with --against, or run it on a host of that cluster.",
+        );
+    }
+    Ok(named)
+}
+
+/// The same system configuration, for another cluster.
+pub(crate) fn in_cluster(system: &SystemConfig, cluster: &ClusterName) -> SystemConfig {
+    let mut map = (**system.map()).clone();
+    map.insert(Node::text("cluster"), Node::new(Value::String(cluster.to_string())));
+    SystemConfig::from_map(map)
+}
+
+fn from(args: &Args, world: &World, cluster: &ClusterName, cx: &Context) -> anyhow::Result<(From, String)> {
+    if args.against.is_none() && args.against_system_config.is_none() {
+        return Ok((From::Cluster, format!("what runs in {cluster}")));
+    }
+    let (soa, mut label) = match &args.against {
+        None => (world.soa.clone(), world.soa_dir.display().to_string()),
+        Some(against) => other_soa(against, world, cx)?,
+    };
+    let system = match &args.against_system_config {
+        None => in_cluster(&world.system, cluster),
+        Some(directory) => {
+            label = format!("{label} with {}", directory.display());
+            in_cluster(&SystemConfig::load(cx.environment.cwd.join(directory))?, cluster)
+        }
+    };
+    Ok((From::Configuration { soa, system }, label))
+}
+
+/// A directory if there is one of that name, else a revision.
+fn other_soa(against: &str, world: &World, cx: &Context) -> anyhow::Result<(Soa, String)> {
+    let directory = cx.environment.cwd.join(against);
+    if directory.is_dir() {
+        return Ok((Soa::open(&directory).cached(), directory.display().to_string()));
+    }
+    let looks_like_path = against.starts_with(['.', '/']) || Path::new(against).is_absolute();
+    if looks_like_path {
+        return Err(anyhow::anyhow!("there is no directory `{}`", directory.display())).hint(
+            "--against takes a directory of soa-configs, or a revision such as HEAD~1 or origin/main.",
+        );
+    }
+    let tree = GitTree::open(&world.soa_dir, against).map_err(|error| {
+        let hint = format!("--against takes a directory of soa-configs or a git revision. {}", error.hint());
+        (error, hint)
+    });
+    let tree = match tree {
+        Ok(tree) => tree,
+        Err((error, hint)) => {
+            let context = format!("could not read soa-configs as of `{against}`");
+            return Err(error).context(context).hint(hint);
+        }
+    };
+    let label = match tree.commit() {
+        Some(commit) if commit.as_str() != against => format!("{against} ({})", short(commit.as_str())),
+        _ => against.to_owned(),
+    };
+    Ok((Soa::new(Arc::new(tree)).cached(), label))
+}
+
+fn sha(text: &str) -> anyhow::Result<String> {
+    if text.len() == 40 && text.bytes().all(|b| b.is_ascii_hexdigit()) {
+        return Ok(text.to_ascii_lowercase());
+    }
+    Err(UsageError(format!("`{text}` is not the whole id of a commit, 40 hexadecimal digits")))
+        .hint("`git rev-parse REVISION` prints it.")
+}
+
+fn short(sha: &str) -> &str {
+    sha.get(..8).unwrap_or(sha)
+}
