@@ -48,7 +48,7 @@ fn an_unknown_bounce_method_names_key_value_and_what_there_is() {
         let told = text(&output);
         output.status.code() == Some(1) && told.contains(&format!("{place}: {wrong}"))
     });
-    let validate = ["validate", "-s", "odd", "-y", ground.soa_dir_text()];
+    let validate = ["validate", "-s", "odd", "-y", ground.soa_dir_text(), "--strict"];
     refused(&ground, &validate, "marathon-local.yaml:4:18: error: main.bounce_method:");
     the_others_go_on(&ground);
 }

@@ -29,16 +29,34 @@ fn findings_have_places_and_hints_and_exit_code_1() {
     let world = world();
     let (code, stdout, stderr) = world.run(&["validate", "-s", "odd,torn", "-d", "soa"]);
     assert_eq!((code, stderr.as_str()), (1, ""));
-    for part in [
-        "✗ odd",
-        "odd/marathon-pnw.yaml:2:3: error: main.cpu: there is no such key\n    hint: Did you mean `cpus`?",
-        "odd/marathon-pnw.yaml:3:",
-        "croosover",
-        "✗ torn: 1 finding\n",
-        "torn/marathon-pnw.yaml:2:1: error",
-    ] {
-        assert!(stdout.contains(part), "{part:?} is not in\n{stdout}");
-    }
+    assert_eq!(
+        stdout,
+        "✗ odd   1 error, 1 warning
+  soa/odd/marathon-pnw.yaml:2:3: error: main.cpu: there is no such key
+    hint: Did you mean `cpus`?
+  soa/odd/marathon-pnw.yaml:3:18: warning: main.bounce_method: there is no bounce method `croosover`
+    hint: Did you mean `crossover`?
+
+✗ torn  1 error
+  soa/torn/marathon-pnw.yaml:2:1: error: did not find expected node content
+    hint: Close the `[` or `{` that is open here, or put the value in quotes.
+
+2 services checked, 2 with errors: 2 errors, 1 warning
+"
+    );
+}
+
+#[test]
+fn warnings_fail_only_where_that_is_asked_for() {
+    let world = world();
+    world.file("odd/marathon-pnw.yaml", "main:\n  instances: 017\n  bounce_method: croosover\n");
+    let (code, stdout, _) = world.run(&["validate", "-s", "odd", "-y", "soa"]);
+    assert_eq!(code, 0, "{stdout}");
+    assert!(stdout.starts_with("✓ odd  1 warning\n"), "{stdout}");
+    let (code, stdout, _) = world.run(&["validate", "-s", "odd", "-y", "soa", "--strict"]);
+    assert_eq!(code, 1, "{stdout}");
+    let octal = "marathon-pnw.yaml:2:14: error: `017` is the integer 15 here, but the integer 17 to readers of YAML 1.2";
+    assert!(stdout.contains(octal) && stdout.starts_with("✗ odd  2 errors\n"), "{stdout}");
 }
 
 #[test]
@@ -47,10 +65,46 @@ fn all_services_as_json() {
     let (code, stdout, _) = world.run(&["validate", "--all", "-y", "soa", "--json"]);
     assert_eq!(code, 1);
     let parsed: serde_json::Value = serde_json::from_str(&stdout).expect("JSON");
-    let services: Vec<_> = parsed.as_array().expect("a list").iter().map(|one| &one["service"]).collect();
-    assert_eq!(services, ["bare", "good", "odd", "torn", "web"]);
-    assert_eq!(parsed[2]["findings"][0]["rule"], "unknown-key");
-    assert_eq!(parsed[3]["findings"][0]["severity"], "error");
+    let findings = parsed.as_array().expect("a list");
+    let members = ["file", "line", "column", "rule", "severity", "message", "hint"];
+    for finding in findings {
+        let finding = finding.as_object().expect("an object");
+        assert_eq!(finding.keys().map(String::as_str).collect::<Vec<_>>(), members);
+    }
+    let rules: Vec<_> = findings.iter().map(|one| (&one["rule"], &one["severity"], &one["line"])).collect();
+    assert_eq!(rules.len(), 3, "{stdout}");
+    assert_eq!(rules[0], (&"unknown-key".into(), &"error".into(), &2.into()));
+    assert_eq!(rules[1], (&"unknown-method".into(), &"warning".into(), &3.into()));
+    assert_eq!(rules[2], (&"syntax".into(), &"error".into(), &2.into()));
+}
+
+#[test]
+fn teams_are_known_where_the_file_is() {
+    let world = world();
+    let job = "report:\n  schedule: daily\n  monitoring: {team: opps}\n  actions: {run: {command: x, deploy_group: prod}}\n";
+    world.file("good/tron-pnw.yaml", job);
+    assert_eq!(world.ok(&["validate", "-s", "good", "-y", "soa"]), "✓ good\n");
+    let teams = world.root().join("teams.json");
+    std::fs::write(&teams, r#"{"team_data": {"ops": {}, "infra": {}}}"#).expect("a file");
+    let teams = teams.display().to_string();
+    let (code, stdout, _) = world.run(&["validate", "-s", "good", "-y", "soa", "--team-data", &teams]);
+    assert_eq!(code, 1);
+    let told = "tron-pnw.yaml:3:22: error: report.monitoring.team: there is no team `opps` to alert\n    hint: Did you mean `ops`?";
+    assert!(stdout.contains(told), "{stdout}");
+}
+
+#[test]
+fn schemas_are_for_editors() {
+    let world = world();
+    for kind in ["marathon", "adhoc", "kubernetes", "tron", "autotuned"] {
+        let schema: serde_json::Value =
+            serde_json::from_str(&world.ok(&["validate", "--print-schema", kind])).expect("JSON");
+        assert_eq!(schema["$schema"], "http://json-schema.org/draft-04/schema#");
+        assert_eq!(schema["type"], "object");
+    }
+    let (code, _, stderr) = world.run(&["validate", "--print-schema", "cron"]);
+    assert_eq!(code, 2);
+    assert!(stderr.contains("marathon, adhoc, kubernetes, tron, autotuned"), "{stderr}");
 }
 
 #[test]

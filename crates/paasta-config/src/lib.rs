@@ -39,7 +39,7 @@ pub use system::{
     Coordination, CoordinationDriver, DEFAULT_SYSTEM_CONFIG_DIR, Driver, HostMaintenance, MarathonServer,
     SYSTEM_CONFIG_DIR_VARIABLE, SystemConfig, SystemError,
 };
-pub use validate::{Finding, KnownNames, Severity};
+pub use validate::{Finding, KnownNames, Severity, json_schema, schema_kinds};
 pub use wanted::{DeploymentRecord, DesiredState, FieldChange, RenderError, Renderer, Wanted};
 pub use yaml::{
     Parsed, Warning, WriteYamlError, YamlError, YamlProblem, parse as parse_yaml, write as write_yaml,

@@ -22,7 +22,7 @@ mod similar;
 
 pub use instance_type::InstanceType;
 pub use load::Instance;
-pub(crate) use load::deploy_group;
+pub(crate) use load::{deploy_group, interpolated};
 pub use namespace::Namespace;
 pub use pipeline::{Pipeline, Step};
 pub use secrets::{SecretReference, secret_references};
@@ -69,6 +69,8 @@ pub(crate) struct Document {
     pub(crate) map: Map,
     /// What was read but is suspicious.
     pub(crate) warnings: Vec<Warning>,
+    /// Whether the file holds nothing at all, not even an empty map.
+    pub(crate) is_null: bool,
 }
 
 impl Soa {
@@ -86,6 +88,10 @@ impl Soa {
     #[must_use]
     pub fn cached(self) -> Self {
         Self { cache: Some(Arc::default()), ..self }
+    }
+
+    pub(crate) fn is_cached(&self) -> bool {
+        self.cache.is_some()
     }
 
     /// The files below.
@@ -276,12 +282,13 @@ impl Soa {
     fn parse(&self, path: &str) -> Result<Document, LoadError> {
         let Some((path, bytes)) = self.read_linked(path)? else { return Ok(Document::default()) };
         let parsed = yaml::parse(&bytes, &self.source.show(&path))?;
+        let is_null = parsed.root.is_null();
         let map = match parsed.root.value {
             crate::Value::Map(map) => map,
             crate::Value::Null => Map::new(),
             _ => return Err(SettingError::new("the file", &parsed.root, "a map").into()),
         };
-        Ok(Document { map, warnings: parsed.warnings })
+        Ok(Document { map, warnings: parsed.warnings, is_null })
     }
 
     /// A file, and the path it was found at. A file that holds nothing but the name of a YAML file beside it is a

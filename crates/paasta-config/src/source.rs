@@ -38,6 +38,12 @@ pub trait ConfigSource: fmt::Debug + Send + Sync {
         matches!(self.read(path), Ok(Some(_)))
     }
 
+    /// Where a symbolic link leads, as written in it; `None` for anything else, and where there are no links.
+    fn link_target(&self, path: &str) -> Option<String> {
+        let _ = path;
+        None
+    }
+
     /// The path as it is best shown to people.
     fn show(&self, path: &str) -> String {
         path.to_owned()

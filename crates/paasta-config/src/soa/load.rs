@@ -104,11 +104,7 @@ impl Soa {
             InstanceType::Tron => self.tron_action(id, cluster)?,
             _ => self.merged(id, kind, cluster, system)?,
         };
-        if let Some(node) = settings.get_set("deploy_group") {
-            let group = interpolate(node, id, cluster)?;
-            let node = Node { value: Value::String(group), position: node.position.clone() };
-            settings.insert(Node::text("deploy_group"), node);
-        }
+        interpolated(&mut settings, id, cluster)?;
         Ok(settings)
     }
 
@@ -193,6 +189,20 @@ pub(crate) fn deploy_group(
         None if kind == InstanceType::Tron => Ok(None),
         None => Ok(Some(format!("{cluster}.{}", id.instance()))),
     }
+}
+
+/// The same settings with `deploy_group` interpolated, where it is set.
+pub(crate) fn interpolated(
+    settings: &mut Map,
+    id: &InstanceId,
+    cluster: &ClusterName,
+) -> Result<(), SettingError> {
+    if let Some(node) = settings.get_set("deploy_group") {
+        let group = interpolate(node, id, cluster)?;
+        let node = Node { value: Value::String(group), position: node.position.clone() };
+        settings.insert(Node::text("deploy_group"), node);
+    }
+    Ok(())
 }
 
 /// `{cluster}`, `{instance}` and `{service}` replaced; `{{` and `}}` are braces.

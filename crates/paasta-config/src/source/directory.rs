@@ -95,6 +95,11 @@ impl ConfigSource for Directory {
         check_path(path).is_ok() && fs::metadata(self.full(path)).is_ok()
     }
 
+    fn link_target(&self, path: &str) -> Option<String> {
+        check_path(path).ok()?;
+        fs::read_link(self.full(path)).ok()?.into_os_string().into_string().ok()
+    }
+
     fn show(&self, path: &str) -> String {
         self.full(path).display().to_string()
     }

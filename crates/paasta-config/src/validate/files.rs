@@ -1,0 +1,267 @@
+//! Every file by itself.
+
+use super::blocks::{self, check_file};
+use super::tables::Table;
+use super::tron_table::MONITORING_KEYS;
+use super::{
+    Finding, MANGLED_CHARACTERS_MAX, Run, Severity, cluster_of, hints, is_shared, mangled_length, named,
+};
+use crate::{InstanceType, LoadError, Map, Node};
+
+/// Files of a service whose content reaches its instances, whatever the cluster.
+const GENERAL: [&str; 6] =
+    ["data.yaml", "dependencies.yaml", "deploy.yaml", "monitoring.yaml", "service.yaml", "smartstack.yaml"];
+
+impl Run<'_> {
+    pub(super) fn check_files(&mut self) {
+        for file in self.files.clone() {
+            self.check_file(&file);
+            self.check_cluster(&file);
+        }
+        self.check_autotuned();
+    }
+
+    fn check_file(&mut self, file: &str) {
+        let shown = self.show(file);
+        let link = self.soa.source().link_target(&format!("{}/{file}", self.service));
+        // What a link leads to is told of the file itself.
+        if link.as_ref().is_some_and(|target| self.files.iter().any(|other| other == target)) {
+            return;
+        }
+        let document = match self.soa.document(self.service, file) {
+            Ok(document) => document,
+            Err(error) => {
+                let mut finding = Finding::of_load_error(&shown, "syntax", &error);
+                if matches!(error, LoadError::Setting(_)) {
+                    finding.rule = "type";
+                }
+                if !self.is_read(file) {
+                    finding.severity = Severity::Warning;
+                }
+                self.findings.push(finding);
+                return;
+            }
+        };
+        self.findings.extend(document.warnings.iter().map(Finding::of_duplicate));
+        if let Some(table) = Table::of_file(file) {
+            let mut found = check_file(table, &shown, &document.map, document.is_null);
+            if table.kind == "kubernetes" {
+                found.extend(name_lengths(&shown, &document.map));
+            }
+            if link.is_some() {
+                // The original leaves links to other directories alone.
+                found.iter_mut().for_each(|finding| finding.severity = Severity::Warning);
+            }
+            self.findings.extend(found);
+        }
+        self.findings.extend(match file {
+            "service.yaml" => service(&document.map, &shown),
+            "monitoring.yaml" => monitoring(&document.map, &shown),
+            "deploy.yaml" => deploy(&document.map, &shown),
+            "smartstack.yaml" => smartstack(&document.map, &shown),
+            "dependencies.yaml" => dependencies(&document.map, &shown),
+            _ => Vec::new(),
+        });
+    }
+
+    /// Whether anything of PaaSTA reads the file.
+    fn is_read(&self, file: &str) -> bool {
+        let of_cluster =
+            |(_, name): (InstanceType, &str)| self.clusters.iter().any(|one| one.as_str() == name);
+        GENERAL.contains(&file) || Table::of_file(file).is_some() || cluster_of(file).is_some_and(of_cluster)
+    }
+
+    /// A file for a cluster that nobody knows is read by nobody.
+    fn check_cluster(&mut self, file: &str) {
+        let Some((kind, name)) = cluster_of(file) else { return };
+        let Ok(clusters) = self.system.clusters() else { return };
+        let known: Vec<&str> = clusters.iter().map(|cluster| cluster.as_str()).collect();
+        if known.is_empty() || known.contains(&name) || is_shared(name) || kind == InstanceType::Tron {
+            return;
+        }
+        let links = |other: &String| {
+            self.soa.source().link_target(&format!("{}/{other}", self.service)).is_some_and(|to| to == file)
+        };
+        if self.files.iter().any(links) {
+            return;
+        }
+        let message = format!("no cluster is called `{name}`, so nothing in this file runs");
+        let hint = match hints::one_of(name, known.iter().copied()) {
+            hint if hint.starts_with("Did") => {
+                hint.replace(name, "").replace("mean `", &format!("mean `{kind}-")).replace("`?", ".yaml`?")
+            }
+            _ => format!(
+                "Rename the file; the system configuration knows the clusters `{}`.",
+                known.join("`, `")
+            ),
+        };
+        self.findings.push(Finding::whole(self.show(file), "unknown-cluster", message, hint).warning());
+    }
+
+    /// Files that a machine writes; the original reads them unchecked.
+    fn check_autotuned(&mut self) {
+        let Some(table) = Table::of_kind("autotuned") else { return };
+        let folder = format!("{}/autotuned_defaults", self.service);
+        for file in self.soa.source().list(&folder).unwrap_or_default() {
+            let Some((kind, _)) = cluster_of(&file) else { continue };
+            let shown = self.show(&format!("autotuned_defaults/{file}"));
+            let found = match self.soa.document(self.service, &format!("autotuned_defaults/{file}")) {
+                Ok(document) => check_file(table, &shown, &document.map, document.is_null),
+                Err(error) => {
+                    let mut finding = Finding::of_load_error(&shown, "syntax", &error);
+                    // Instances are merged with it only where that is asked for.
+                    if self.system.auto_config_enabled(kind.as_str()).unwrap_or_default() {
+                        self.findings.push(finding);
+                        continue;
+                    }
+                    finding.severity = Severity::Warning;
+                    vec![finding]
+                }
+            };
+            self.findings.extend(found.into_iter().map(Finding::warning));
+        }
+    }
+}
+
+fn name_lengths(file: &str, map: &Map) -> Vec<Finding> {
+    let long = |(name, key, _): (&str, &Node, &Node)| {
+        let length = mangled_length(name);
+        (length > MANGLED_CHARACTERS_MAX && !name.starts_with('_')).then(|| {
+            let message = format!(
+                "{name}: the name comes to {length} characters on Kubernetes, where `_` counts twice; {MANGLED_CHARACTERS_MAX} fit"
+            );
+            Finding::whole(file, "name-length", message, "Choose a shorter name.").at_node(key)
+        })
+    };
+    named(map).filter_map(long).collect()
+}
+
+/// Keys that somebody reads from service.yaml; others are defaults of instances, or notes.
+fn service(map: &Map, file: &str) -> Vec<Finding> {
+    let mut known = vec![
+        "data",
+        "dependencies",
+        "deploy",
+        "deployed_to",
+        "description",
+        "docker_registry",
+        "encryption_key",
+        "env_runs_on",
+        "external_link",
+        "git_url",
+        "monitoring",
+        "needs_puppet_help",
+        "port",
+        "runs_on",
+        "smartstack",
+    ];
+    known.extend(Table::of_kind("marathon").into_iter().flat_map(Table::keys));
+    known.extend(MONITORING_KEYS.iter().map(|key| key.name));
+    blocks::misspelt(map, &known, "", file)
+}
+
+fn monitoring(map: &Map, file: &str) -> Vec<Finding> {
+    let known: Vec<&str> = MONITORING_KEYS.iter().map(|key| key.name).collect();
+    let mut findings = blocks::misspelt(map, &known, "", file);
+    for (name, _, value) in named(map) {
+        if let Some(key) = MONITORING_KEYS.iter().find(|key| key.name == name) {
+            let found = blocks::check_value(&key.rule, value, name, file, "type");
+            findings.extend(found.into_iter().map(Finding::warning));
+        }
+    }
+    findings
+}
+
+fn deploy(map: &Map, file: &str) -> Vec<Finding> {
+    const TOP: [&str; 5] =
+        ["allowed_push_groups", "pipeline", "production_deploy_group", "slack_channels", "slack_notify"];
+    const STEP: [&str; 9] = [
+        "auto_rollback",
+        "notify_after_abort",
+        "notify_after_auto_rollback",
+        "notify_after_good_deploy",
+        "notify_after_mark",
+        "slack_notify",
+        "step",
+        "trigger_next_step_manually",
+        "wait_for_deployment",
+    ];
+    let mut findings = blocks::misspelt(map, &TOP, "", file);
+    let steps = map.get("pipeline").and_then(Node::as_list).unwrap_or_default();
+    let mut seen: Vec<&str> = Vec::new();
+    for (index, node) in steps.iter().enumerate() {
+        let Some(step) = node.as_map() else { continue };
+        findings.extend(blocks::misspelt(step, &STEP, &format!("pipeline[{index}]"), file));
+        let Some(node) = step.get("step") else { continue };
+        let Some(name) = node.as_str() else { continue };
+        if seen.contains(&name) {
+            let message = format!("pipeline[{index}]: the step `{name}` stands in the pipeline twice");
+            let hint = "Remove one of the two, or rename it.";
+            findings.push(Finding::whole(file, "repeated", message, hint).at_node(node).warning());
+        }
+        seen.push(name);
+    }
+    findings
+}
+
+fn smartstack(map: &Map, file: &str) -> Vec<Finding> {
+    const KEYS: [&str; 17] = [
+        "advertise",
+        "discover",
+        "extra_advertise",
+        "extra_healthcheck_headers",
+        "healthcheck_body_expect",
+        "healthcheck_mode",
+        "healthcheck_port",
+        "healthcheck_timeout_s",
+        "healthcheck_uri",
+        "mode",
+        "proxy_port",
+        "retries",
+        "routes",
+        "timeout_client_ms",
+        "timeout_connect_ms",
+        "timeout_server_ms",
+        "updown_timeout_s",
+    ];
+    let of_namespace = |(name, _, value): (&str, &Node, &Node)| match value.as_map() {
+        Some(namespace) => blocks::misspelt(namespace, &KEYS, name, file),
+        None => Vec::new(),
+    };
+    named(map).flat_map(of_namespace).collect()
+}
+
+/// Groups are lists of maps that name one thing each (config.md §1.9).
+fn dependencies(map: &Map, file: &str) -> Vec<Finding> {
+    const KINDS: [&str; 3] = ["cidr", "smartstack", "well-known"];
+    let mut findings = Vec::new();
+    let mut tell = |path: String, node: &Node, message: &str, hint: &str| {
+        let message = format!("{path}: {message}");
+        findings.push(Finding::whole(file, "dependencies", message, hint).at_node(node).warning());
+    };
+    for (group, _, value) in named(map) {
+        let Some(list) = value.as_list() else {
+            let message = format!("{} is not a list of dependencies", value.kind());
+            tell(group.to_owned(), value, &message, "Write a list, such as `- well-known: internet`.");
+            continue;
+        };
+        for (index, entry) in list.iter().enumerate() {
+            let path = format!("{group}[{index}]");
+            let known = entry.as_map().and_then(|entry| KINDS.iter().find_map(|kind| entry.get_set(kind)));
+            let Some(known) = known else {
+                let hint = "Name one of `well-known: internet`, `smartstack: service.namespace`, `cidr: 10.0.0.0/8`.";
+                tell(path, entry, "this is no dependency", hint);
+                continue;
+            };
+            if entry.as_map().is_some_and(|map| map.get("well-known").is_some())
+                && known.as_str() != Some("internet")
+                && entry
+                    .as_map()
+                    .is_some_and(|map| map.get("cidr").is_none() && map.get("smartstack").is_none())
+            {
+                tell(path, known, "only `internet` is well known", "Write `well-known: internet`.");
+            }
+        }
+    }
+    findings
+}

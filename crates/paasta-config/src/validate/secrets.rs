@@ -1,0 +1,113 @@
+//! Whether the secrets that instances refer to are there (config.md §8.7).
+
+use paasta_core::ClusterName;
+
+use super::{Finding, Run, named};
+use crate::{Map, Node, SecretReference, parse_json};
+
+impl Run<'_> {
+    /// The references of one instance's environment.
+    pub(super) fn check_secrets(&mut self, cluster: &ClusterName, settings: &Map, name: &str, file: &str) {
+        let Some(environment) = settings.get("env").and_then(Node::as_map) else { return };
+        for (variable, _, value) in named(environment) {
+            let Some(reference) = value.as_str().and_then(SecretReference::parse) else { continue };
+            let path = format!("{name}.env.{variable}");
+            if let Some((message, hint)) = self.missing(cluster, &reference) {
+                let message = format!("{path}: {message}");
+                self.findings.push(Finding::whole(file, "secret", message, hint).at_node(value));
+            }
+        }
+    }
+
+    /// What is missing for a reference, and what to do.
+    fn missing(&self, cluster: &ClusterName, reference: &SecretReference) -> Option<(String, String)> {
+        let SecretReference { name, shared, .. } = reference;
+        let path = self.secret_path(name, *shared);
+        let shown = self.soa.source().show(&path);
+        let add = match shared {
+            true => format!("Add it with `paasta secret add --shared -n {name} -c {cluster}`."),
+            false => format!("Add it with `paasta secret add -s {} -n {name} -c {cluster}`.", self.service),
+        };
+        let bytes = match self.soa.source().read(&path) {
+            Ok(Some(bytes)) => bytes,
+            Ok(None) => return Some((format!("there is no secret `{name}`, as `{shown}` is missing"), add)),
+            Err(error) => {
+                let hint = "Make it a regular file that is readable and inside of the soa-configs.";
+                return Some((
+                    format!("the secret `{name}` cannot be read from `{shown}`: {}", error.source),
+                    hint.to_owned(),
+                ));
+            }
+        };
+        let document = match parse_json(&bytes, &shown) {
+            Ok(document) => document,
+            Err(error) => {
+                let hint = "Mend the file, or write it anew with `paasta secret`.";
+                return Some((format!("the secret `{name}` cannot be read: {error}"), hint.to_owned()));
+            }
+        };
+        let ecosystems = self.system.map().get("vault_cluster_map").and_then(Node::as_map);
+        let ecosystems = ecosystems.filter(|map| !map.is_empty())?;
+        let Some(ecosystem) = ecosystems.get(cluster.as_str()).and_then(Node::as_str) else {
+            let message = format!(
+                "no ecosystem is known for the cluster `{cluster}`, so its secrets cannot be decrypted"
+            );
+            let hint = format!("Add `{cluster}` to `vault_cluster_map` in the system configuration.");
+            return Some((message, hint));
+        };
+        let environments = document.as_map().and_then(|map| map.get("environments")).and_then(Node::as_map);
+        let secret = environments.and_then(|map| map.get(ecosystem)).and_then(Node::as_map);
+        match secret.and_then(|secret| secret.get("ciphertext")) {
+            Some(_) => None,
+            None => {
+                Some((format!("the secret `{name}` has no `ciphertext` for `{ecosystem}` in `{shown}`"), add))
+            }
+        }
+    }
+
+    fn secret_path(&self, name: &str, shared: bool) -> String {
+        let folder = if shared { "_shared" } else { self.service.as_str() };
+        format!("{folder}/secrets/{name}.json")
+    }
+
+    /// Every secret file of the service: JSON, with environments and their ciphertexts.
+    pub(super) fn check_secret_files(&mut self) {
+        let folder = format!("{}/secrets", self.service);
+        let files = self.soa.source().list(&folder).unwrap_or_default();
+        for file in files.iter().filter(|file| file.ends_with(".json")) {
+            let path = format!("{folder}/{file}");
+            let shown = self.soa.source().show(&path);
+            match self.soa.source().read(&path) {
+                Ok(Some(bytes)) => match parse_json(&bytes, &shown) {
+                    Ok(node) => self.findings.extend(shape(&node, &shown)),
+                    // Where an instance refers to it, that is an error of the instance.
+                    Err(error) => {
+                        self.findings.push(Finding::of_load_error(&shown, "syntax", &error.into()).warning());
+                    }
+                },
+                Ok(None) => {}
+                Err(error) => {
+                    self.findings.push(Finding::of_load_error(&shown, "read", &error.into()).warning())
+                }
+            }
+        }
+    }
+}
+
+fn shape(node: &Node, file: &str) -> Vec<Finding> {
+    let wrong = |node: &Node, message: &str| {
+        let hint = "Write the file with `paasta secret`, not by hand.";
+        Finding::whole(file, "secret", message, hint).at_node(node).warning()
+    };
+    let Some(environments) = node.as_map().and_then(|map| map.get("environments")) else {
+        return vec![wrong(node, "the secret has no `environments`")];
+    };
+    let Some(environments) = environments.as_map() else {
+        return vec![wrong(environments, "`environments` of the secret is not a map")];
+    };
+    let lacks = |(name, _, value): (&str, &Node, &Node)| {
+        let text = value.as_map().and_then(|secret| secret.get("ciphertext")).and_then(Node::as_str);
+        text.is_none().then(|| wrong(value, &format!("the secret has no `ciphertext` for `{name}`")))
+    };
+    named(environments).filter_map(lacks).collect()
+}
