@@ -2,6 +2,7 @@
 
 mod idle;
 mod measure;
+mod tags;
 mod tree;
 
 use std::path::{Path, PathBuf};
@@ -24,6 +25,7 @@ pub(crate) fn run() -> anyhow::Result<()> {
     no_op_pass(&bin, &scratch.path().join("200"), 100)?;
     no_op_pass(&bin, &scratch.path().join("1000"), 500)?;
     generate(&bin, &scratch.path().join("generate"))?;
+    tags::many(&bin, &scratch.path().join("tags"))?;
     Ok(())
 }
 

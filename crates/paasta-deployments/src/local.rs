@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
-use git2::{ErrorCode, ObjectType, Oid, Repository};
+use git2::{ErrorCode, ObjectType, Oid, ReferenceType, Repository};
 use paasta_core::GitSha;
 
 use crate::command::push_within;
@@ -116,8 +116,11 @@ fn list_repository(repository: &Repository) -> Result<Vec<RemoteRef>, git2::Erro
     let mut behind = HashMap::new();
     for reference in repository.references()? {
         let reference = reference?;
-        let (Ok(name), Ok(resolved)) = (reference.name(), reference.resolve()) else { continue };
-        let Some(target) = resolved.target() else { continue };
+        // Resolving one that names an object reads it from disk once more.
+        let symbolic = reference.kind() == Some(ReferenceType::Symbolic);
+        let resolved = if symbolic { reference.resolve().ok() } else { None };
+        let resolved = resolved.as_ref().unwrap_or(&reference);
+        let (Ok(name), Some(target)) = (reference.name(), resolved.target()) else { continue };
         if let Some(sha) = git_sha(target) {
             let peeled = resolved.target_peel().or_else(|| behind_tag(repository, name, target, &mut behind));
             listed.push(RemoteRef { name: name.to_owned(), sha, peeled: peeled.and_then(git_sha) });
@@ -139,7 +142,9 @@ fn behind_tag(
         return None;
     }
     *known.entry(target).or_insert_with(|| {
-        let tag = repository.find_tag(target).ok()?;
+        // The kind alone is cheaper to read than the object, and most are commits.
+        let (_, kind) = repository.odb().ok()?.read_header(target).ok()?;
+        let tag = (kind == ObjectType::Tag).then(|| repository.find_tag(target).ok())??;
         tag.into_object().peel(ObjectType::Commit).ok().map(|commit| commit.id())
     })
 }
