@@ -87,6 +87,13 @@ pub(crate) fn git(folder: &Path, arguments: &[&str]) {
     assert!(status.success(), "git {arguments:?}");
 }
 
+/// Says that a component is not there; a failure where components are required.
+#[expect(clippy::disallowed_methods, reason = "a test's own surroundings")]
+pub(crate) fn missing(what: &str) {
+    assert!(std::env::var_os("PAASTA_REQUIRE_COMPONENTS").is_none(), "not installed: {what}");
+    eprintln!("skipped: not installed: {what}");
+}
+
 /// A `git daemon` on a loopback port; ends with the test.
 pub(crate) struct Daemon {
     child: Child,
@@ -95,13 +102,11 @@ pub(crate) struct Daemon {
 
 impl Daemon {
     /// `None` where `git daemon` is not installed; that fails the test if components are required.
-    #[expect(clippy::disallowed_methods, reason = "a test's own surroundings")]
     pub(crate) fn start(folder: &Path) -> Option<Self> {
         let exec = Command::new("git").arg("--exec-path").output().unwrap();
         let program = Path::new(String::from_utf8(exec.stdout).unwrap().trim()).join("git-daemon");
         if !program.exists() {
-            assert!(std::env::var_os("PAASTA_REQUIRE_COMPONENTS").is_none(), "git daemon is not installed");
-            eprintln!("skipped: git daemon is not installed");
+            missing("git daemon");
             return None;
         }
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
