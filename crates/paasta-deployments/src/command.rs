@@ -90,17 +90,31 @@ impl GitCommandRefs {
         self.run_in(into, init, self.limits.writing)?;
         let remote = self.git(&["remote", "add", "origin", &self.remote]);
         self.run_in(into, remote, self.limits.writing)?;
-        let fetch =
-            self.git(&["fetch", "--quiet", "--no-tags", "--depth=1", "--filter=tree:0", "origin", &refspec]);
-        let output = self.run_in(into, fetch, self.limits.writing)?;
+        let mut output = self.fetch_once(into, &refspec, None)?;
+        if !output.status.success() && tip.is_none() && is_over_ssh(&self.remote) {
+            // The newer protocol gives any commit, but most sshd drop the variable that asks for it.
+            let again =
+                self.fetch_once(into, &refspec, Some("env GIT_PROTOCOL=version=2 git-upload-pack"))?;
+            // Where only git's own commands may be run, the first answer is the better one.
+            output = if again.status.success() || is_no_such_commit(&again.stderr) { again } else { output };
+        }
         if output.status.success() {
             return Ok(());
         }
-        let reason = match tip {
-            Some(_) => last_words(&output.stderr),
-            None => format!("no ref points at it, and {}", last_words(&output.stderr)),
-        };
-        Err(RefsError::NoSuchCommit { url: self.url.clone(), sha: commit.clone(), reason })
+        let (url, words) = (self.url.clone(), last_words(&output.stderr));
+        if tip.is_some() || !is_no_such_commit(&output.stderr) {
+            return Err(RefsError::Unreachable { url, reason: words });
+        }
+        let reason = format!("no ref points at it, and {words}");
+        Err(RefsError::NoSuchCommit { url, sha: commit.clone(), reason })
+    }
+
+    fn fetch_once(&self, into: &Path, refspec: &str, program: Option<&str>) -> Result<Output, RefsError> {
+        let program = program.map(|program| format!("--upload-pack={program}"));
+        let mut arguments = vec!["fetch", "--quiet", "--no-tags", "--depth=1", "--filter=tree:0"];
+        arguments.extend(program.as_deref());
+        arguments.extend(["origin", refspec]);
+        self.run_in(into, self.git(&arguments), self.limits.writing)
     }
 
     fn run_in(&self, folder: &Path, mut command: Command, limit: Duration) -> Result<Output, RefsError> {
@@ -209,6 +223,11 @@ fn run(command: Command, limit: Duration, url: &str, presence: Presence) -> Resu
             reason: format!("the `git` command could not be run: {error}"),
         },
     })
+}
+
+/// Whether a server said that it has no such commit, or none for us. The words are upload-pack's and fetch-pack's.
+fn is_no_such_commit(stderr: &str) -> bool {
+    ["not our ref", "unadvertised object", "find remote ref"].iter().any(|words| stderr.contains(words))
 }
 
 fn is_over_ssh(url: &str) -> bool {
