@@ -2,15 +2,9 @@
 
 use crate::{Map, Node, Value};
 
-/// `upper` over `lower` (config.md §1.6): maps merge, anything else of the upper layer replaces. Keys of the lower
+/// Lays `upper` over `lower` (config.md §1.6): maps merge, anything else of the upper layer replaces. Keys of the lower
 /// layer come first, in their order, then the new ones of the upper.
-pub(crate) fn overlay(lower: &Map, upper: &Map) -> Map {
-    let mut merged = lower.clone();
-    lay(&mut merged, upper);
-    merged
-}
-
-fn lay(lower: &mut Map, upper: &Map) {
+pub(crate) fn lay(lower: &mut Map, upper: &Map) {
     for (key, value) in upper.iter() {
         match (lower.get_mut(key), &value.value) {
             (Some(Node { value: Value::Map(below), .. }), Value::Map(above)) => lay(below, above),
@@ -52,11 +46,9 @@ mod tests {
     }
 
     #[test]
-    fn an_overlay_keeps_the_order_of_the_lower_layer() {
-        let merged = overlay(
-            &map(r#"{"a": 0, "b": {"a": [2, 3], "c": 1}, "n": {"x": 1}}"#),
-            &map(r#"{"b": {"z": 1, "a": [1]}, "n": null, "new": 1}"#),
-        );
+    fn what_is_laid_over_keeps_the_order_of_the_lower_layer() {
+        let mut merged = map(r#"{"a": 0, "b": {"a": [2, 3], "c": 1}, "n": {"x": 1}}"#);
+        lay(&mut merged, &map(r#"{"b": {"z": 1, "a": [1]}, "n": null, "new": 1}"#));
         assert_eq!(
             format!("{merged:?}"),
             r#"{"a": 0, "b": {"a": [1], "c": 1, "z": 1}, "n": Null, "new": 1}"#.replace("Null", "null")

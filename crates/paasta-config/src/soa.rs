@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use paasta_core::{ClusterName, InstanceId, InstanceName, ServiceName};
 
 use crate::deployments::Deployments;
-use crate::merge::overlay;
+use crate::merge::lay;
 use crate::setting::SettingError;
 use crate::yaml::{self, Warning};
 use crate::{ConfigSource, Directory, LoadError, Map, Node, SystemConfig};
@@ -321,11 +321,18 @@ impl Soa {
             None => return Err(no_such_instance(id, cluster, &self.all_instances(service, cluster)?)),
         };
         let general = self.service_map(service)?;
-        let autotuned = self.autotuned(id, kind, cluster, system)?;
-        Ok(match autotuned {
-            Some(autotuned) => overlay(&overlay(&general, &autotuned), own),
-            None => overlay(&general, own),
-        })
+        // The registry is the service's alone: what an instance says of it is not read.
+        let registry = general.get("docker_registry").cloned();
+        let mut merged = general;
+        if let Some(autotuned) = self.autotuned(id, kind, cluster, system)? {
+            lay(&mut merged, &autotuned);
+        }
+        lay(&mut merged, own);
+        match registry {
+            Some(registry) => merged.insert(Node::text("docker_registry"), registry),
+            None => drop(merged.remove("docker_registry")),
+        }
+        Ok(merged)
     }
 
     fn autotuned(

@@ -17,7 +17,7 @@ pub struct Wanted {
     /// In which cluster.
     pub cluster: ClusterName,
     /// The merged instance map: instance file over autotuned defaults over the service's general map
-    /// (config.md §1.6).
+    /// (config.md §1.6). Its `docker_registry` is the service's own.
     pub settings: Map,
     /// The slice of deployments.json.
     pub deployment: DeploymentRecord,

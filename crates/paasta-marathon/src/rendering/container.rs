@@ -85,21 +85,12 @@ fn image_url(wanted: &Wanted) -> Result<String, RenderError> {
     if image.is_empty() {
         return Err(failure("NoDockerImage", None, format!("no image is deployed for {}", wanted.id)));
     }
-    let registry = service_registry(wanted).or_else(|| wanted.system.get("docker_registry"));
+    let registry = wanted.settings.get("docker_registry").or_else(|| wanted.system.get("docker_registry"));
     let Some(registry) = registry else {
         let message = "docker_registry: missing in the system configuration";
         return Err(failure("PaastaNotConfigured", None, message));
     };
     Ok(format!("{}/{image}", text_of("docker_registry", registry)?))
-}
-
-/// The registry that the service's general files name. The same key in an instance's own file means nothing.
-fn service_registry(wanted: &Wanted) -> Option<&Node> {
-    let node = wanted.settings.get("docker_registry")?;
-    let from_instance = node.position.as_ref().is_some_and(|position| {
-        position.file.rsplit('/').next().is_some_and(|name| name.starts_with("marathon-"))
-    });
-    (!from_instance).then_some(node)
 }
 
 fn network(net: Option<&Node>) -> Result<(Json<'_>, bool), RenderError> {

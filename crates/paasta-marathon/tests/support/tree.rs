@@ -19,6 +19,8 @@ pub(crate) struct Tree {
     pub(crate) files: BTreeMap<String, String>,
     /// Members of the system configuration besides those that are always there.
     pub(crate) system: BTreeMap<String, Value>,
+    /// Keys that the system configuration does not have.
+    pub(crate) lacking: Vec<&'static str>,
     /// Members of the deployment: `docker_image`, `desired_state`, `force_bounce`.
     pub(crate) deployment: BTreeMap<String, Value>,
     pub(crate) autoscaled_count: Option<i64>,
@@ -31,10 +33,6 @@ impl Tree {
             Some((_, value)) => *value = yaml.to_owned(),
             None => self.instance.push((key.to_owned(), yaml.to_owned())),
         }
-    }
-
-    pub(crate) fn unset(&mut self, key: &str) {
-        self.instance.retain(|(present, _)| present != key);
     }
 
     /// Reads and renders it, or names the class of what is wrong.
@@ -68,6 +66,9 @@ impl Tree {
         });
         for (key, value) in &self.system {
             system[key] = value.clone();
+        }
+        if let Some(members) = system.as_object_mut() {
+            members.retain(|key, _| !self.lacking.contains(&key.as_str()));
         }
         system.to_string()
     }
