@@ -1,4 +1,4 @@
-//! `cargo xtask bench`: what the promises cost, from optimised binaries.
+//! `cargo xtask bench`: what is promised of speed, from optimised binaries, each figure beside its limit.
 
 mod idle;
 mod measure;
@@ -7,32 +7,118 @@ mod tree;
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::Duration;
 
 use anyhow::{Context, ensure};
+use clap::Args;
 use measure::Cost;
+use tree::Tree;
 use xtask::tidy::workspace_root;
 
 /// How often each is run; the median wall time and the mean CPU time are told.
 const RUNS: usize = 5;
 
-/// Measures everything and prints a table.
-pub(crate) fn run() -> anyhow::Result<()> {
-    let bin = build()?;
-    let scratch = tempfile::tempdir().context("could not make a directory")?;
-    println!("{:<58} {:>10} {:>10}", "", "wall", "cpu");
-    start_up(&bin, &scratch.path().join("start"))?;
-    dry_run(&bin, &scratch.path().join("dry"))?;
-    no_op_pass(&bin, &scratch.path().join("200"), 100)?;
-    no_op_pass(&bin, &scratch.path().join("1000"), 500)?;
-    generate(&bin, &scratch.path().join("generate"))?;
-    tags::many(&bin, &scratch.path().join("tags"))?;
+/// How often what takes milliseconds is run.
+const SHORT_RUNS: usize = 20;
+
+/// No engine is there: what is measured asks none.
+const NOWHERE: &str = "http://127.0.0.1:1";
+
+#[derive(Args)]
+pub(crate) struct Options {
+    /// Folder of binaries that are built already, such as target/release; otherwise they are built first
+    #[arg(long)]
+    bin: Option<PathBuf>,
+    /// Only figures whose name contains this
+    #[arg(long, default_value = "")]
+    only: String,
+}
+
+/// What a figure may come to.
+#[derive(Clone, Copy)]
+enum Limit {
+    Wall(u64),
+    Cpu(u64),
+    None,
+}
+
+type Measure = fn(&Bench, &Path) -> anyhow::Result<Cost>;
+
+/// Every figure: its name, its limit in milliseconds, and how it is taken.
+const FIGURES: &[(&str, Limit, Measure)] = &[
+    ("paasta --version", Limit::None, version),
+    ("paasta list, 200 services", Limit::None, |bench, scratch| bench.list(scratch, 200)),
+    ("paasta list, 1,000 services", Limit::Wall(60), |bench, scratch| bench.list(scratch, 1_000)),
+    ("paasta validate, one service", Limit::Wall(30), validate),
+    ("read and render 1,000 instances, whole process", Limit::None, |bench, scratch| {
+        bench.dry_run(scratch, 500)
+    }),
+    ("read and render 2,000 instances, whole process", Limit::Cpu(400), |bench, scratch| {
+        bench.dry_run(scratch, 1_000)
+    }),
+    ("read and render 2,000 instances, in process", Limit::Cpu(400), render),
+    ("no-op pass over 200 instances", Limit::None, |bench, scratch| bench.no_op_pass(scratch, 100)),
+    ("no-op pass over 1,000 instances", Limit::None, |bench, scratch| bench.no_op_pass(scratch, 500)),
+    ("generate_all_deployments, 200 services over paths", Limit::None, |bench, scratch| {
+        bench.generate(scratch, 200)
+    }),
+    ("generate_all_deployments, 1,000 services over paths", Limit::Cpu(5_000), |bench, scratch| {
+        bench.generate(scratch, 1_000)
+    }),
+    ("generate_deployments_for_service, 100,000 tags over a path", Limit::None, tags::over_a_path),
+    ("generate_deployments_for_service, 100,000 tags over git://", Limit::None, tags::over_git),
+];
+
+struct Bench {
+    bin: PathBuf,
+}
+
+/// Measures everything, prints a table, and fails where a figure is over its limit.
+pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
+    let bench = Bench { bin: options.bin.clone().map_or_else(build, Ok)? };
+    println!("{:<60} {:>10} {:>10} {:>16}", "", "wall", "cpu", "limit");
+    let mut failed = Vec::new();
+    for (name, limit, measure) in FIGURES.iter().filter(|(name, ..)| name.contains(&options.only)) {
+        let scratch = tempfile::tempdir().context("could not make a directory")?;
+        match measure(&bench, scratch.path()) {
+            Ok(cost) => {
+                println!("{name:<60} {:>10} {:>10} {:>16}", shown(cost.wall), shown(cost.cpu), limit.shown());
+                failed.extend((!limit.holds(&cost)).then(|| format!("{name} is over its limit")));
+            }
+            Err(error) => failed.push(format!("{name} could not be measured: {error:#}")),
+        }
+    }
+    ensure!(failed.is_empty(), "{}", failed.join("; "));
     Ok(())
+}
+
+impl Limit {
+    fn holds(self, cost: &Cost) -> bool {
+        match self {
+            Limit::Wall(milliseconds) => cost.wall <= Duration::from_millis(milliseconds),
+            Limit::Cpu(milliseconds) => cost.cpu <= Duration::from_millis(milliseconds),
+            Limit::None => true,
+        }
+    }
+
+    fn shown(self) -> String {
+        match self {
+            Limit::Wall(milliseconds) => format!("wall {milliseconds} ms"),
+            Limit::Cpu(milliseconds) => format!("cpu {milliseconds} ms"),
+            Limit::None => String::new(),
+        }
+    }
+}
+
+fn shown(duration: Duration) -> String {
+    format!("{:.1} ms", duration.as_secs_f64() * 1000.0)
 }
 
 fn build() -> anyhow::Result<PathBuf> {
     let root = workspace_root();
     let built = Command::new(env!("CARGO"))
-        .args(["build", "--release", "--workspace", "--bins"])
+        .args(["build", "--release", "--bins", "--example", "render"])
+        .args(["-p", "paasta-cli", "-p", "paasta-tools", "-p", "paasta-marathon"])
         .current_dir(&root)
         .status()
         .context("could not start cargo")?;
@@ -43,66 +129,63 @@ fn build() -> anyhow::Result<PathBuf> {
     Ok(target.join("release"))
 }
 
-fn told(what: &str, cost: &Cost) {
-    let milliseconds = |duration: std::time::Duration| format!("{:.1} ms", duration.as_secs_f64() * 1000.0);
-    println!("{what:<58} {:>10} {:>10}", milliseconds(cost.wall), milliseconds(cost.cpu));
+fn version(bench: &Bench, scratch: &Path) -> anyhow::Result<Cost> {
+    let tree = tree::build(scratch, 1, NOWHERE)?;
+    measure::median(SHORT_RUNS, || bench.command("paasta", &["--version"], &tree))
 }
 
-fn start_up(bin: &Path, scratch: &Path) -> anyhow::Result<()> {
-    let tree = tree::build(scratch, 200, "http://127.0.0.1:1")?;
-    let paasta = |arguments: &'static [&'static str]| {
-        let (bin, tree) = (bin.join("paasta"), &tree);
-        move || {
-            let mut command = Command::new(&bin);
-            command.args(arguments).env("PAASTA_SYSTEM_CONFIG_DIR", &tree.etc).current_dir(&tree.soa);
-            command
-        }
-    };
-    told("paasta --version", &measure::median(20, paasta(&["--version"]))?);
-    told("paasta list, 200 services", &measure::median(20, paasta(&["list", "-y", "."]))?);
-    Ok(())
+fn validate(bench: &Bench, scratch: &Path) -> anyhow::Result<Cost> {
+    let tree = tree::build(scratch, 1, NOWHERE)?;
+    measure::median(SHORT_RUNS, || {
+        bench.command("paasta", &["validate", "-y", ".", "-s", "service-0000"], &tree)
+    })
 }
 
-fn dry_run(bin: &Path, scratch: &Path) -> anyhow::Result<()> {
-    let tree = tree::build(scratch, 500, "http://127.0.0.1:1")?;
-    let cost = measure::median(RUNS, || {
-        let mut command = Command::new(bin.join("setup_marathon_job"));
-        command.args(["--dry-run", "--json", "--all", "-d"]).arg(&tree.soa);
-        command.env("PAASTA_SYSTEM_CONFIG_DIR", &tree.etc);
+/// The library alone, from a program that does nothing else.
+fn render(bench: &Bench, scratch: &Path) -> anyhow::Result<Cost> {
+    let tree = tree::build(scratch, 1_000, NOWHERE)?;
+    measure::median(RUNS, || {
+        let mut command = Command::new(bench.bin.join("examples/render"));
+        command.arg(&tree.soa).arg(&tree.etc);
         command
-    })?;
-    told("setup_marathon_job --dry-run, 1,000 instances", &cost);
-    Ok(())
+    })
 }
 
-fn generate(bin: &Path, scratch: &Path) -> anyhow::Result<()> {
-    let tree = tree::build(scratch, 200, "http://127.0.0.1:1")?;
-    tree::remotes(scratch, 200)?;
-    let cost = measure::median(RUNS, || {
-        let mut command = Command::new(bin.join("generate_all_deployments"));
-        command.arg("-d").arg(&tree.soa).env("PAASTA_SYSTEM_CONFIG_DIR", &tree.etc);
+impl Bench {
+    fn command(&self, program: &str, arguments: &[&str], tree: &Tree) -> Command {
+        let mut command = Command::new(self.bin.join(program));
+        command.args(arguments).env("PAASTA_SYSTEM_CONFIG_DIR", &tree.etc).current_dir(&tree.soa);
         command
-    })?;
-    told("generate_all_deployments, 200 services over paths", &cost);
-    Ok(())
-}
-
-/// One pass over instances that need nothing, over loopback HTTP against an engine of idle tasks.
-fn no_op_pass(bin: &Path, scratch: &Path, services: usize) -> anyhow::Result<()> {
-    let runtime = tokio::runtime::Runtime::new().context("could not start the async runtime")?;
-    std::fs::create_dir_all(scratch)?;
-    let (_engine, address) = runtime.block_on(idle::start(&scratch.join("engine")))?;
-    let tree = tree::build(scratch, services, &format!("http://{address}"))?;
-    let pass = || {
-        let mut command = Command::new(bin.join("deploy_marathon_services"));
-        command.arg("-d").arg(&tree.soa).env("PAASTA_SYSTEM_CONFIG_DIR", &tree.etc);
-        command
-    };
-    // The first pass creates, the second sees all of it run.
-    for _ in 0..2 {
-        let output = pass().output().context("could not start deploy_marathon_services")?;
-        ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     }
-    told(&format!("no-op pass over {} instances", services * 2), &measure::median(RUNS, pass)?);
-    Ok(())
+
+    fn list(&self, scratch: &Path, services: usize) -> anyhow::Result<Cost> {
+        let tree = tree::build(scratch, services, NOWHERE)?;
+        measure::median(SHORT_RUNS, || self.command("paasta", &["list", "-y", "."], &tree))
+    }
+
+    fn dry_run(&self, scratch: &Path, services: usize) -> anyhow::Result<Cost> {
+        let tree = tree::build(scratch, services, NOWHERE)?;
+        let arguments = ["--dry-run", "--json", "--all", "-d", "."];
+        measure::median(RUNS, || self.command("setup_marathon_job", &arguments, &tree))
+    }
+
+    fn generate(&self, scratch: &Path, services: usize) -> anyhow::Result<Cost> {
+        let tree = tree::build(scratch, services, NOWHERE)?;
+        tree::remotes(scratch, services)?;
+        measure::median(RUNS, || self.command("generate_all_deployments", &["-d", "."], &tree))
+    }
+
+    /// One pass over instances that need nothing, over loopback HTTP against an engine of idle tasks.
+    fn no_op_pass(&self, scratch: &Path, services: usize) -> anyhow::Result<Cost> {
+        let runtime = tokio::runtime::Runtime::new().context("could not start the async runtime")?;
+        let (_engine, address) = runtime.block_on(idle::start(&scratch.join("engine")))?;
+        let tree = tree::build(scratch, services, &format!("http://{address}"))?;
+        let pass = || self.command("deploy_marathon_services", &["-d", "."], &tree);
+        // The first pass creates, the second sees all of it run.
+        for _ in 0..2 {
+            let output = pass().output().context("could not start deploy_marathon_services")?;
+            ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        }
+        measure::median(RUNS, pass)
+    }
 }

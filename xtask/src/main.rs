@@ -28,8 +28,8 @@ enum Task {
     Ci,
     /// Feed made-up input to everything that reads what others wrote
     Fuzz(fuzz::Options),
-    /// Measure the optimised binaries
-    Bench,
+    /// Measure the optimised binaries against their limits
+    Bench(bench::Options),
     /// Hold the tree against its own rules (ARCHITECTURE.md)
     Tidy,
 }
@@ -37,7 +37,7 @@ enum Task {
 fn main() -> anyhow::Result<()> {
     match Command::parse().task {
         Task::Demo { args } => demo::run(&args),
-        Task::Bench => bench::run(),
+        Task::Bench(options) => bench::run(&options),
         Task::Ci => ci::run(),
         Task::Fuzz(options) => fuzz::run(&options),
         Task::Tidy => {

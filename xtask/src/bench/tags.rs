@@ -10,30 +10,36 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, ensure};
 
-use super::{RUNS, measure, told, tree};
+use super::measure::{self, Cost};
+use super::tree::{self, Tree};
+use super::{Bench, NOWHERE, RUNS};
 
 const TAGS: usize = 100_000;
 const SERVICE: &str = "service-0000";
 
-pub(super) fn many(bin: &Path, scratch: &Path) -> anyhow::Result<()> {
-    let tree = tree::build(scratch, 1, "http://127.0.0.1:1")?;
-    tree::remotes(scratch, 1)?;
-    let remote = scratch.join("git").join(SERVICE);
-    pack(&remote)?;
-    let generate = || {
-        let mut command = Command::new(bin.join("generate_deployments_for_service"));
-        command.args(["-s", SERVICE, "-d"]).arg(&tree.soa).env("PAASTA_SYSTEM_CONFIG_DIR", &tree.etc);
-        command
-    };
-    told("generate_deployments_for_service, 100,000 tags over a path", &measure::median(RUNS, generate)?);
-    let Some(daemon) = Daemon::start(&scratch.join("git"))? else {
-        println!("git daemon is not installed: no figure over git://");
-        return Ok(());
-    };
+pub(super) fn over_a_path(bench: &Bench, scratch: &Path) -> anyhow::Result<Cost> {
+    let tree = tagged(scratch)?;
+    generate(bench, &tree)
+}
+
+pub(super) fn over_git(bench: &Bench, scratch: &Path) -> anyhow::Result<Cost> {
+    let tree = tagged(scratch)?;
+    let daemon = Daemon::start(&scratch.join("git"))?;
     let service_yaml = format!("git_url: git://127.0.0.1:{}/{SERVICE}\n", daemon.port);
     fs::write(tree.soa.join(SERVICE).join("service.yaml"), service_yaml)?;
-    told("generate_deployments_for_service, 100,000 tags over git://", &measure::median(RUNS, generate)?);
-    Ok(())
+    generate(bench, &tree)
+}
+
+fn tagged(scratch: &Path) -> anyhow::Result<Tree> {
+    let tree = tree::build(scratch, 1, NOWHERE)?;
+    tree::remotes(scratch, 1)?;
+    pack(&scratch.join("git").join(SERVICE))?;
+    Ok(tree)
+}
+
+fn generate(bench: &Bench, tree: &Tree) -> anyhow::Result<Cost> {
+    let arguments = ["-s", SERVICE, "-d", "."];
+    measure::median(RUNS, || bench.command("generate_deployments_for_service", &arguments, tree))
 }
 
 /// Adds tags as `git pack-refs` writes them, all at the one commit there is.
@@ -54,12 +60,10 @@ struct Daemon {
 }
 
 impl Daemon {
-    fn start(folder: &Path) -> anyhow::Result<Option<Self>> {
+    fn start(folder: &Path) -> anyhow::Result<Self> {
         let exec = Command::new("git").arg("--exec-path").output().context("could not start git")?;
         let program = PathBuf::from(String::from_utf8(exec.stdout)?.trim()).join("git-daemon");
-        if !program.exists() {
-            return Ok(None);
-        }
+        ensure!(program.exists(), "git daemon is not installed");
         let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
         let child = Command::new(program)
             .args(["--reuseaddr", "--export-all", "--listen=127.0.0.1", &format!("--port={port}")])
@@ -73,7 +77,7 @@ impl Daemon {
             ensure!(Instant::now() < deadline, "git daemon did not start");
             thread::yield_now();
         }
-        Ok(Some(daemon))
+        Ok(daemon)
     }
 }
 

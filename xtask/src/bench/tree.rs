@@ -32,15 +32,29 @@ pub(super) fn build(root: &Path, services: usize, marathon: &str) -> anyhow::Res
     Ok(tree)
 }
 
-/// A bare remote per service with one commit and one deploy tag of it.
+/// A bare remote per service with one commit and one deploy tag of it, all alike.
 pub(super) fn remotes(root: &Path, services: usize) -> anyhow::Result<()> {
-    for index in 0..services {
-        let path = root.join("git").join(name(index));
-        fs::create_dir_all(&path)?;
-        git(&path, &["init", "--quiet", "--bare"], "")?;
-        let stream = "commit refs/heads/main\ncommitter bench <bench@example.com> 1600000000 +0000\ndata 4\nwork\n\
-                      reset refs/tags/paasta-everything-20260101T000000-deploy\nfrom refs/heads/main\n\n";
-        git(&path, &["fast-import", "--quiet"], stream)?;
+    let first = root.join("git").join(name(0));
+    fs::create_dir_all(&first)?;
+    git(&first, &["init", "--quiet", "--bare", "--template="], "")?;
+    let stream = "commit refs/heads/main\ncommitter bench <bench@example.com> 1600000000 +0000\ndata 4\nwork\n\
+                  reset refs/tags/paasta-everything-20260101T000000-deploy\nfrom refs/heads/main\n\n";
+    git(&first, &["fast-import", "--quiet"], stream)?;
+    for index in 1..services {
+        copy(&first, &root.join("git").join(name(index)))?;
+    }
+    Ok(())
+}
+
+fn copy(from: &Path, to: &Path) -> anyhow::Result<()> {
+    fs::create_dir_all(to)?;
+    for entry in fs::read_dir(from)? {
+        let entry = entry?;
+        let to = to.join(entry.file_name());
+        match entry.file_type()?.is_dir() {
+            true => copy(&entry.path(), &to)?,
+            false => drop(fs::copy(entry.path(), &to)?),
+        }
     }
     Ok(())
 }
