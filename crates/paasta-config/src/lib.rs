@@ -14,6 +14,7 @@ mod json;
 mod merge;
 mod node;
 mod origin;
+mod services_file;
 mod setting;
 mod soa;
 mod source;
@@ -29,6 +30,10 @@ pub use json::{JsonError, parse_json};
 pub use node::{Map, Node, Position, Value};
 pub use origin::{Feed, Layer, Origin, Place, changed_origins, origins};
 pub use paasta_core::{ClusterName, NameError};
+pub use services_file::{
+    ServicePort, keep_from_old, says_the_same, services_json, services_rfc1700, services_yaml,
+    srv_namespaces_fact,
+};
 pub use setting::SettingError;
 pub use soa::{
     DEFAULT_SOA_DIR, Instance, InstanceType, Namespace, PerService, Pipeline, SecretReference, Soa, Step,

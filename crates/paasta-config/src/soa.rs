@@ -260,7 +260,7 @@ impl Soa {
     }
 
     /// The text integer of the file `port`, else null.
-    fn port_file(&self, service: &ServiceName) -> Result<Node, LoadError> {
+    pub(crate) fn port_file(&self, service: &ServiceName) -> Result<Node, LoadError> {
         let bytes = self.source.read(&format!("{service}/port"))?.unwrap_or_default();
         let port = String::from_utf8_lossy(&bytes).trim().parse().ok();
         Ok(Node::new(port.map_or(crate::Value::Null, crate::Value::Int)))

@@ -5,7 +5,8 @@
 //!   and what reads them ([`latest_deploy`], [`StateTag`]).
 //! * [`Refs`] lists and writes refs of one remote; [`refs_for_url`] chooses how from the form of its URL
 //!   ([`unattended_refs_for_url`] for daemons and tools that ask many).
-//! * [`write_if_changed`] puts the document in its place, and leaves the file alone where it says the same already.
+//! * [`write_if_changed`] puts the document in its place, and leaves the file alone where it says the same already
+//!   ([`replace_file`] does so for any file).
 //! * [`generate_for_service`] does all of it for one service; [`preview_for_service`] says what it would write.
 //! * [`GitTree`] reads soa-configs, or anything else, as it stood at a revision of a git repository.
 //!
@@ -56,4 +57,4 @@ pub use service::{
     Branches, Connect, GenerateError, Generated, Preview, control_branches, generate_for_service, git_url,
     preview_for_service,
 };
-pub use write::{FileChange, WriteError, differences_to_file, write_if_changed};
+pub use write::{FileChange, WriteError, differences_to_file, replace_file, write_if_changed};

@@ -37,10 +37,20 @@ pub fn write_if_changed(soa_root: &Path, deployments: &Deployments) -> Result<Fi
     if fs::read(&path).is_ok_and(|old| deployments.same_as(&old)) {
         return Ok(FileChange::Unchanged);
     }
-    match write_atomically(&path, deployments.to_text().as_bytes()) {
-        Ok(()) => Ok(FileChange::Written),
-        Err(source) => Err(WriteError { path, source }),
-    }
+    replace_file(&path, deployments.to_text().as_bytes())?;
+    Ok(FileChange::Written)
+}
+
+/// Puts a file in the place of another, or of none: a temporary file beside it, flushed to disk, renamed over it. Whoever
+/// reads it sees the old one or the new one whole.
+///
+/// ```
+/// let folder = tempfile::tempdir()?;
+/// paasta_deployments::replace_file(&folder.path().join("services.yaml"), b"{}\n")?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub fn replace_file(path: &Path, content: &[u8]) -> Result<(), WriteError> {
+    write_atomically(path, content).map_err(|source| WriteError { path: path.to_owned(), source })
 }
 
 /// What [`write_if_changed`] would do, and what the file would say otherwise than now.

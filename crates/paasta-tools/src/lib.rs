@@ -7,3 +7,4 @@ pub mod passes;
 pub mod plans;
 pub mod preview;
 pub mod program;
+pub mod services_file;

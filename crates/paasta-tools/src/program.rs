@@ -50,6 +50,11 @@ pub fn soa_root(option: Option<&Path>, system: &SystemConfig) -> anyhow::Result<
     Ok(root)
 }
 
+/// The name of this machine, fully qualified where the system knows it so.
+pub fn host() -> String {
+    rustix::system::uname().nodename().to_string_lossy().into_owned()
+}
+
 /// Says what is wanted of the log on stderr: warnings, or with `verbose` everything.
 pub fn start_logging(verbose: bool) {
     let level = if verbose { tracing::Level::DEBUG } else { tracing::Level::WARN };
