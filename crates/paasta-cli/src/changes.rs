@@ -75,7 +75,6 @@ impl Roots {
         }
     }
 
-    #[cfg_attr(not(test), expect(dead_code, reason = "the event log uses it"))]
     /// A place that was written down as `file:line:column`.
     pub(crate) fn recorded(&self, setting: &str, place: &str) -> Source {
         let line = place.rsplit_once(':').filter(|(_, column)| column.bytes().all(|b| b.is_ascii_digit()));

@@ -25,6 +25,8 @@ pub(crate) struct State<'a> {
     pub(crate) deployed: Vec<&'a Soa>,
     /// A commit that is deployed to a group in thought.
     pub(crate) mark: Option<Mark>,
+    /// Whether a group that is deployed counts for instances that deployments.json does not name yet.
+    foresees: bool,
     documents: RefCell<BTreeMap<ServiceName, Document>>,
 }
 
@@ -56,7 +58,20 @@ impl Loaded {
 
 impl<'a> State<'a> {
     pub(crate) fn new(soa: &'a Soa, system: &'a SystemConfig, renderer: &'a dyn Renderer) -> Self {
-        Self { soa, system, renderer, deployed: vec![soa], mark: None, documents: RefCell::default() }
+        Self {
+            soa,
+            system,
+            renderer,
+            deployed: vec![soa],
+            mark: None,
+            foresees: true,
+            documents: RefCell::default(),
+        }
+    }
+
+    /// As deployments.json has it now, not as it will be when it is next generated.
+    pub(crate) fn as_deployed(soa: &'a Soa, system: &'a SystemConfig, renderer: &'a dyn Renderer) -> Self {
+        Self { foresees: false, ..Self::new(soa, system, renderer) }
     }
 
     /// The service's instances in the cluster; a file that cannot be read is told.
@@ -109,7 +124,7 @@ impl<'a> State<'a> {
             Ok(Some(document)) => {
                 let cluster = self.system.cluster()?;
                 let record = document.record(id.service(), &cluster, id.instance(), Some(group))?;
-                record.or_else(|| to_come(&document, group))
+                record.or_else(|| to_come(&document, group).filter(|_| self.foresees))
             }
         };
         match self.mark.as_ref().filter(|mark| mark.deploy_group == group) {

@@ -28,7 +28,7 @@ pub use error::LoadError;
 pub use instance::{BounceHealthParams, Healthcheck, HealthcheckMode, InstanceConfig};
 pub use json::{JsonError, parse_json};
 pub use node::{Map, Node, Position, Value};
-pub use origin::{Feed, Layer, Origin, Place, changed_origins, origins};
+pub use origin::{Feed, Layer, Origin, Place, changed_origins, origins, places};
 pub use paasta_core::{ClusterName, NameError};
 pub use services_file::{
     ServicePort, keep_from_old, says_the_same, services_json, services_rfc1700, services_yaml,

@@ -1,9 +1,10 @@
 //! Which settings a field of a rendering comes from, and where they are written.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
-use crate::{Map, Node, Position, Wanted};
+use crate::{Map, Node, Position, Renderer, Wanted};
 
 /// A setting that may decide a field of what a [`crate::Renderer`] makes.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -102,7 +103,8 @@ impl Feed {
         }
     }
 
-    fn name(&self) -> String {
+    /// Its key path; `system.` and `smartstack.` before it tell whose it is, if not the instance's.
+    pub fn name(&self) -> String {
         let path = self.path.join(".");
         match self.layer {
             Layer::Instance | Layer::Deployment | Layer::Secret => path,
@@ -115,6 +117,18 @@ impl Feed {
         let place = node.map_or(Place::Default, |node| self.place(node));
         Origin { setting: self.name(), place, removed }
     }
+}
+
+/// Where each setting is written that decides anything of `hash_input`, which `renderer` made of `wanted`; by
+/// [`Feed::name`]. Defaults are left out.
+pub fn places(renderer: &dyn Renderer, wanted: &Wanted, hash_input: &str) -> BTreeMap<String, String> {
+    let fields = renderer.compare("", hash_input);
+    let feeds = fields.iter().flat_map(|change| renderer.feeds(&change.field));
+    let place = |feed: Feed| {
+        let place = feed.place(&feed.value(wanted)?);
+        (place != Place::Default).then(|| (feed.name(), place.to_string()))
+    };
+    feeds.filter_map(place).collect()
 }
 
 /// The settings among `feeds` that an instance has, with their places. Where it has none of them, the first one is

@@ -1,5 +1,5 @@
 //! The words every other crate shares: names and ids, [`Timestamp`], task and app values, and the ports
-//! ([`Engine`], [`Locks`], [`Counts`], [`Clock`], [`LogSink`]) that two or more crates meet at.
+//! ([`Engine`], [`Locks`], [`Counts`], [`Clock`], [`LogSink`], [`History`]) that two or more crates meet at.
 //!
 //! Nothing here does IO. Values are what an engine can tell about an instance ([`Sighting`]) and what it can
 //! be told to do ([`Action`]); what to do is decided in `paasta-bounce`, how an app looks on one engine is
@@ -16,6 +16,7 @@
 
 mod action;
 mod engine;
+mod history;
 mod ids;
 mod names;
 mod ports;
@@ -26,6 +27,7 @@ mod time;
 
 pub use action::{Action, Applied, Kill};
 pub use engine::{Change, Engine, EngineError, Homes, LogStream, LogTail, Rendered, TaskLog};
+pub use history::{Created, History};
 pub use ids::{AppId, HomeId, InstanceId, TaskId};
 pub use names::{ClusterName, GitSha, InstanceName, NameError, Registration, ServiceName};
 pub use ports::{

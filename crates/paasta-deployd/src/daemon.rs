@@ -9,6 +9,7 @@ use paasta_config::{Coordination, CoordinationDriver, SystemConfig, SystemError}
 use paasta_core::{Clock, Counts, Engine, Locks, LogSink, SteadyClock};
 use paasta_deployments::Limits;
 use paasta_drain::{ClientError, DrainTools};
+use paasta_logs::FileHistory;
 use paasta_marathon::{MarathonEngine, MarathonRenderer, ServersError, SetUpError};
 use paasta_setup::{OnceAMinute, Pass};
 use paasta_zookeeper::{FileCounts, FileLocks};
@@ -96,6 +97,7 @@ impl Daemon {
             drains: Arc::new(drains),
             log: Arc::new(OnceAMinute::new(surroundings.log)),
             clock: surroundings.clock,
+            history: system.history_directory()?.map(|directory| Arc::new(FileHistory::new(directory)) as _),
             discovery: None,
             limits: Default::default(),
         };

@@ -6,9 +6,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use paasta_config::Map;
 
 /// Everything else is read anew by each pass.
-const KEYS: [&str; 7] = [
+const KEYS: [&str; 8] = [
     "coordination",
     "hacheck_port",
+    "history_directory",
     "host_maintenance",
     "log_writer",
     "marathon_servers",

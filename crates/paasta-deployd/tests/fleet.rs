@@ -97,6 +97,7 @@ impl World {
             drains: Arc::new(DrainTools::new("fleet-test", "1").expect("a client")),
             log: Arc::new(NoLog),
             clock: Arc::new(SystemClock),
+            history: None,
             discovery: None,
             limits: Default::default(),
         };

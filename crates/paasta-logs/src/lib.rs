@@ -5,6 +5,8 @@
 //! thread of its own. [`reader`] makes the
 //! [`FileReader`] over the same files: the last lines, a range of time, or what comes next.
 //!
+//! [`FileHistory`] is the event log of created versions: what `paasta why` explains bounces from.
+//!
 //! Drivers are `file` and `null`. `scribe` and `monk` need servers that this workspace does not speak to; they
 //! are refused by name.
 //!
@@ -36,6 +38,7 @@ mod audit;
 mod background;
 mod config;
 mod follow;
+mod history;
 mod json;
 mod line;
 mod path_format;
@@ -48,6 +51,7 @@ pub use audit::{AUDIT_STREAM, AuditRecord};
 pub use background::BackgroundWriter;
 pub use config::{LogConfigError, reader, writer};
 pub use follow::Follower;
+pub use history::{FileHistory, HistoryError};
 pub use line::{COMPONENTS, LogLine, UnknownComponent, format_record};
 pub use path_format::PathFormatError;
 pub use query::Query;

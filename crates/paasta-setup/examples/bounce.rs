@@ -24,6 +24,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         drains: Arc::new(TenSeconds(SimDrains::new(clock.clone(), 10.0, 100.0))),
         log: Arc::new(NoLog),
         clock: Arc::new(clock.clone()),
+        history: None,
         discovery: None,
         limits: Limits::default(),
     };

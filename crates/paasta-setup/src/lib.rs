@@ -10,6 +10,7 @@
 //! Nothing here chooses an engine, a lock service or a clock: they come in through the fields of [`Pass`].
 
 mod act;
+mod created;
 mod desired;
 mod drains;
 mod error;

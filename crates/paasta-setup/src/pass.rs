@@ -5,9 +5,10 @@ use std::time::Duration;
 
 use paasta_bounce::{Observed, Plan, WaitingOn, Why, check, check_settled, plan, settle};
 use paasta_config::{Renderer, Wanted};
-use paasta_core::{Clock, Engine, Fleet, LockError, LockGuard, Locks, LogSink, Sighting, Timestamp};
+use paasta_core::{Clock, Engine, Fleet, History, LockError, LockGuard, Locks, LogSink, Sighting, Timestamp};
 
 use crate::act::Hands;
+use crate::created;
 use crate::events::{Events, reason};
 use crate::observe::{Statuses, observe};
 use crate::report::{PassAction, PassReport, PassState, Taken};
@@ -34,6 +35,8 @@ pub struct Pass {
     pub log: Arc<dyn LogSink>,
     /// Tells the time.
     pub clock: Arc<dyn Clock>,
+    /// Where created versions are written down; none where nobody asks later.
+    pub history: Option<Arc<dyn History>>,
     /// What load balancers see; none where nobody can be asked.
     pub discovery: Option<Arc<dyn Discovery>>,
     /// Bounds on waiting.
@@ -78,6 +81,7 @@ impl Pass {
     ///     drains: Arc::new(DrainTools::new("example", "1")?),
     ///     log: Arc::new(NoLog),
     ///     clock: Arc::new(SystemClock),
+    ///     history: None,
     ///     discovery: None,
     ///     limits: Limits::default(),
     /// };
@@ -163,6 +167,12 @@ impl Pass {
         let hands = Hands { engine, target, observed, statuses, limits: &self.limits, now };
         let mut taken = vec![];
         let outcomes = hands.carry_out(&plan, &mut taken).await;
+        if let (Some(history), Some(outcome)) = (&self.history, &outcomes.create)
+            && let Some(record) =
+                created::record(wanted, target, observed, outcome, now, self.renderer.as_ref())
+        {
+            created::write_down(history, record).await;
+        }
         let settled = settle(&plan, &outcomes, now);
         check_settled(&plan, &outcomes, &settled).map_err(guard)?;
         hands.finish(&settled, &mut taken).await;

@@ -102,6 +102,7 @@ impl World {
             drains: Arc::new(DrainTools::new("noop-pass-test", "1").unwrap()),
             log: Arc::new(NoLog),
             clock: Arc::new(SystemClock),
+            history: None,
             discovery: None,
             limits: Limits::default(),
         };

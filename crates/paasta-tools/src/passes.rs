@@ -9,7 +9,7 @@ use futures_util::stream::{self, StreamExt};
 use paasta_config::{CoordinationDriver, LoadError, Soa, SystemConfig, Wanted};
 use paasta_core::{ClusterName, Counts, Fleet, InstanceId, Locks, LogRecord, LogSink, SystemClock};
 use paasta_drain::DrainTools;
-use paasta_logs::LogWriter;
+use paasta_logs::{FileHistory, LogWriter};
 use paasta_marathon::{MarathonEngine, MarathonRenderer};
 use paasta_setup::{Limits, Pass, PassReport, look, target};
 use paasta_zookeeper::{FileCounts, FileLocks, MapCounts, Unavailable};
@@ -59,6 +59,7 @@ impl Passes {
             drains: Arc::new(drains),
             log: log(&system),
             clock: Arc::new(SystemClock),
+            history: system.history_directory()?.map(|directory| Arc::new(FileHistory::new(directory)) as _),
             discovery: None,
             limits: Limits::default(),
         };

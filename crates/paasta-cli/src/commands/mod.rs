@@ -17,8 +17,10 @@ mod start;
 mod start_stop_restart;
 mod status;
 mod stop;
+mod switch_over;
 mod validate;
 mod wait_for_deployment;
+mod why;
 
 /// Makes the enum of commands and its dispatch from one line per command.
 macro_rules! commands {
@@ -53,6 +55,8 @@ commands! {
     Start => start,
     Status => status,
     Stop => stop,
+    SwitchOver => switch_over,
     Validate => validate,
     WaitForDeployment => wait_for_deployment,
+    Why => why,
 }

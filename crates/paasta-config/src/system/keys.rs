@@ -8,12 +8,16 @@
 //! | `git_config.default_git_url` | string | the original's | where code is if service.yaml does not say; `{service}` is replaced |
 //! | `git_config.timeout_seconds` | integer | `60` | how long one git repository may take to list its refs, and to take one |
 //! | `hacheck_port` | integer | `6666` | default port of `drain_method: hacheck` |
+//! | `history_directory` | string | below | where created versions are written down for `paasta why`; null writes nothing. Default: `history` below `coordination.directory` with `driver: file`, else `/var/lib/paasta/history` |
 
 use std::path::PathBuf;
 
 use super::{SystemConfig, SystemError};
 use crate::setting::{Scope, SettingError, integer};
 use crate::{ClusterName, DEFAULT_SOA_DIR, Map, Node, Value};
+
+/// Where created versions are written down on hosts whose coordination is not in files.
+const DEFAULT_HISTORY_DIR: &str = "/var/lib/paasta/history";
 
 /// One Marathon server of `marathon_servers`: a home for apps.
 #[derive(Clone, PartialEq, Eq)]
@@ -316,6 +320,18 @@ impl SystemConfig {
     /// Our own key: the port hacheck listens on, where an instance's drain parameters name none.
     pub fn hacheck_port(&self) -> Read<u16> {
         self.port("hacheck_port", 6666)
+    }
+
+    /// Our own key: where created versions are written down; `None` (an explicit null) nowhere.
+    pub fn history_directory(&self) -> Read<Option<PathBuf>> {
+        if self.map.get("history_directory").is_some() {
+            return Ok(self.scope().text_or_null("history_directory")?.map(PathBuf::from));
+        }
+        let coordination = self.coordination()?;
+        Ok(Some(match (coordination.driver, coordination.directory) {
+            (CoordinationDriver::File, Some(directory)) => directory.join("history"),
+            _ => DEFAULT_HISTORY_DIR.into(),
+        }))
     }
 
     fn driver(&self, key: &str) -> Read<Driver> {

@@ -22,8 +22,8 @@ const LAST_LINES_PATIENCE: Duration = Duration::from_secs(2);
 /// Keep every instance of this host's cluster converged
 ///
 /// The system configuration is read anew by each pass, but for `marathon_servers`, `previous_marathon_servers`,
-/// `host_maintenance`, `hacheck_port`, `coordination`, `log_writer`, `soa_dir` and the keys that begin with `deployd_`:
-/// those count from the start on, and a warning says so when one of them changes.
+/// `host_maintenance`, `hacheck_port`, `coordination`, `history_directory`, `log_writer`, `soa_dir` and the keys that begin
+/// with `deployd_`: those count from the start on, and a warning says so when one of them changes.
 #[derive(Parser, Debug)]
 #[command(name = "paasta-deployd", version)]
 struct Args {

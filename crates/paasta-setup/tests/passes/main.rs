@@ -2,6 +2,7 @@
 
 mod drain_calls;
 mod foresight;
+mod history;
 mod invariants;
 mod refusals;
 mod sim;

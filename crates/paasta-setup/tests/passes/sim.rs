@@ -91,6 +91,7 @@ impl Sim {
             drains: Arc::new(Factory(drains.clone())),
             log: Arc::new(log.clone()),
             clock: Arc::new(clock.clone()),
+            history: None,
             discovery: None,
             limits: Limits::default(),
         };

@@ -9,6 +9,7 @@ use anyhow::Context as _;
 use paasta_config::{Node, Soa, SystemConfig, Value};
 use paasta_core::{ClusterName, Counts, InstanceId, ServiceName};
 use paasta_deployments::GitTree;
+use paasta_logs::FileHistory;
 use paasta_marathon::MarathonRenderer;
 
 use self::report::Report;
@@ -34,7 +35,8 @@ mod text;
 /// Per instance: `bounce` replaces all its tasks, `scale` changes their number, `stop` ends them, `create` starts an
 /// instance that does not run yet, `orphan` runs on although it is not configured any more, `refused` cannot run as it is
 /// configured, so that what runs stays, and `unknown` cannot be told. Below it, field by field, what differs and the file
-/// and line of the settings that changed, or, against a cluster, of those that decide the field.
+/// and line of the settings that changed, or, against a cluster, of those that decide the field. What runs is known field
+/// by field where the event log of created versions has it (see `paasta why`), else by what Marathon lists.
 ///
 /// Exit code 1 if an instance is refused or unknown, else 0.
 #[derive(clap::Args, Debug)]
@@ -89,6 +91,8 @@ struct Comparison {
     /// Where deployments.json is, if nowhere else.
     installed: Soa,
     counts: Arc<dyn Counts>,
+    /// What was created by whom, where this host keeps it.
+    history: Option<FileHistory>,
     roots: Roots,
 }
 
@@ -129,7 +133,20 @@ impl Comparison {
             &system,
         )?;
         let roots = Roots(roots);
-        Ok(Self { world, system, cluster, from, from_label, to_label, mark, installed, counts, roots })
+        let history = world.system.history_directory()?.map(FileHistory::new);
+        Ok(Self {
+            world,
+            system,
+            cluster,
+            from,
+            from_label,
+            to_label,
+            mark,
+            installed,
+            counts,
+            history,
+            roots,
+        })
     }
 
     async fn report(&self, targets: &Targets) -> anyhow::Result<Report> {

@@ -1,19 +1,18 @@
 //! What runs in the cluster, beside what the configuration asks for.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
-use anyhow::Context as _;
-use paasta_core::{HomeId, InstanceId, Reading, ServiceName};
+use paasta_config::FieldChange;
+use paasta_core::{InstanceId, Rendered, ServiceName};
 use paasta_deploy::{Effect, Side, Tasks, Verdict, Version, effect};
-use paasta_marathon::{LiveApp, MarathonEngine, MarathonServers, NoMaintenance, compare_with_live};
+use paasta_marathon::{LiveApp, compare_with_live};
 
 use super::compare::tasks_changed;
 use super::report::{Row, check_names};
 use super::{Comparison, Targets};
 use crate::changes::Change;
+use crate::live::Live;
 use crate::renderings::{Loaded, State};
-
-type Live = BTreeMap<HomeId, Reading<Vec<LiveApp>>>;
 
 /// Every instance that is configured or runs.
 pub(super) async fn against_cluster(
@@ -21,7 +20,7 @@ pub(super) async fn against_cluster(
     comparison: &Comparison,
     targets: &Targets,
 ) -> anyhow::Result<Vec<Row>> {
-    let live = live_apps(comparison).await?;
+    let live = Live::look(&comparison.system).await?;
     let mut rows = Vec::new();
     let mut configured = BTreeSet::new();
     for service in after.soa.services()?.iter().filter(|service| targets.has_service(service)) {
@@ -41,14 +40,17 @@ pub(super) async fn against_cluster(
             }
         }
     }
-    let told: BTreeSet<String> =
-        rows.iter().filter_map(|row| row.id.as_ref().map(InstanceId::short_id)).collect();
-    for id in running(&live) {
-        let elsewhere = configured.contains(&id.short_id()) || told.contains(&id.short_id());
-        if !elsewhere && targets.has(&id) {
-            let old = seen(&id, None, &live);
-            let verdict = effect(&old.side, &Side::Absent);
-            rows.push(Row::new(&id, verdict, &old.side, &Side::Absent, Vec::new()));
+    configured.extend(rows.iter().filter_map(|row| row.id.as_ref().map(InstanceId::short_id)));
+    for id in live.instances().into_iter().filter(|id| targets.has(id)) {
+        if !configured.contains(&id.short_id()) {
+            let seen = Seen::of(&id, None, &live);
+            rows.push(Row::new(
+                &id,
+                effect(&seen.side, &Side::Absent),
+                &seen.side,
+                &Side::Absent,
+                Vec::new(),
+            ));
         }
     }
     rows.sort_by(|a, b| a.service.cmp(&b.service));
@@ -57,31 +59,14 @@ pub(super) async fn against_cluster(
     Ok(rows)
 }
 
-async fn live_apps(comparison: &Comparison) -> anyhow::Result<Live> {
-    let servers = MarathonServers::from_system(comparison.system.map())?;
-    let engine =
-        MarathonEngine::new(&servers, Box::new(NoMaintenance)).context("could not look at what runs")?;
-    Ok(engine.live_apps().await)
-}
-
 /// The instances of a service whose file cannot be read, as far as they run.
 fn unlisted(service: &ServiceName, reason: &str, live: &Live, targets: &Targets) -> Vec<Row> {
     let mut rows = Vec::new();
-    for id in running(live).into_iter().filter(|id| id.service() == service && targets.has(id)) {
-        let (old, new) = (seen(&id, None, live).side, Side::Refused(reason.to_owned()));
+    for id in live.instances().into_iter().filter(|id| id.service() == service && targets.has(id)) {
+        let (old, new) = (Seen::of(&id, None, live).side, Side::Refused(reason.to_owned()));
         rows.push(Row::new(&id, effect(&old, &new), &old, &new, Vec::new()));
     }
     if rows.is_empty() { vec![Row::of_service(service, reason)] } else { rows }
-}
-
-/// The instances that apps say they are of.
-fn running(live: &Live) -> BTreeSet<InstanceId> {
-    let apps = live.values().filter_map(Reading::known).flatten();
-    let id = |app: &LiveApp| {
-        let parts = app.id.as_str().split('.').count();
-        app.id.as_str().replace("--", "_").parse().ok().filter(|_| parts == 4)
-    };
-    apps.filter_map(id).collect()
 }
 
 /// What was seen of one instance.
@@ -93,40 +78,26 @@ struct Seen<'a> {
     others: usize,
 }
 
-fn seen<'a>(id: &InstanceId, new: Option<&Loaded>, live: &'a Live) -> Seen<'a> {
-    let rendered = new.and_then(|new| new.rendered.as_ref());
-    let homes: Vec<&HomeId> = match rendered {
-        Some(rendered) => rendered.homes.all().collect(),
-        None => live.keys().collect(),
-    };
-    let mut apps: Vec<&LiveApp> = Vec::new();
-    for home in homes {
-        match live.get(home) {
-            Some(Reading::Known(listed)) => apps.extend(listed.iter().filter(|app| app.id.belongs_to(id))),
-            Some(Reading::Unknown(why)) => return unseen(format!("{home}: {why}")),
-            None => return unseen(format!("{home}: it was not listed")),
-        }
+impl<'a> Seen<'a> {
+    fn of(id: &InstanceId, rendered: Option<&Rendered>, live: &'a Live) -> Self {
+        let apps = match live.of(id, rendered) {
+            Ok(apps) => apps,
+            Err(why) => return Self { side: Side::Unknown(why), app: None, others: 0 },
+        };
+        let Some((app, others)) = apps.split_first() else {
+            return Self { side: Side::Absent, app: None, others: 0 };
+        };
+        let tasks = Tasks::Known(app.instances);
+        let version = Version { app: app.id.clone(), home: app.home.clone(), tasks };
+        let others = others.iter().map(|other| other.instances).sum();
+        Self { side: Side::Version(version), app: Some(app), others }
     }
-    let is_wanted = |app: &LiveApp| {
-        rendered.is_some_and(|rendered| app.id == rendered.app && app.home == rendered.homes.current)
-    };
-    let Some(app) = apps.iter().copied().max_by_key(|app| (is_wanted(app), app.instances, app.id.clone()))
-    else {
-        return Seen { side: Side::Absent, app: None, others: 0 };
-    };
-    let others = apps.iter().filter(|other| **other != app).map(|other| other.instances).sum();
-    let version = Version { app: app.id.clone(), home: app.home.clone(), tasks: Tasks::Known(app.instances) };
-    Seen { side: Side::Version(version), app: Some(app), others }
-}
-
-fn unseen<'a>(why: String) -> Seen<'a> {
-    Seen { side: Side::Unknown(why), app: None, others: 0 }
 }
 
 fn row(id: &InstanceId, new: &Loaded, live: &Live, comparison: &Comparison, after: &State<'_>) -> Row {
-    let seen = seen(id, Some(new), live);
+    let seen = Seen::of(id, new.rendered.as_ref(), live);
     let mut verdict = effect(&seen.side, &new.side);
-    let changes = changes(&verdict, &seen, new, comparison, after);
+    let changes = changes(id, &verdict, &seen, new, comparison, after);
     match verdict.effect {
         Effect::Bounce => verdict.replaced += seen.others,
         _ if seen.others > 0 => {
@@ -140,6 +111,7 @@ fn row(id: &InstanceId, new: &Loaded, live: &Live, comparison: &Comparison, afte
 }
 
 fn changes(
+    id: &InstanceId,
     verdict: &Verdict,
     seen: &Seen<'_>,
     new: &Loaded,
@@ -150,12 +122,24 @@ fn changes(
         return Vec::new();
     };
     let fields = match verdict.effect {
-        Effect::Bounce => match compare_with_live(app, &rendered.body) {
-            Ok(difference) => difference.definition,
-            Err(_) => Vec::new(),
-        },
+        Effect::Bounce => bounced(id, app, rendered, comparison, after),
         Effect::Scale | Effect::Stop => vec![tasks_changed(&seen.side, &new.side)],
         _ => return Vec::new(),
     };
     comparison.roots.now(&fields, after.renderer, wanted)
+}
+
+/// By the hash input that was written down when the app was created; else by what Marathon lists of it.
+fn bounced(
+    id: &InstanceId,
+    app: &LiveApp,
+    rendered: &Rendered,
+    comparison: &Comparison,
+    after: &State<'_>,
+) -> Vec<FieldChange> {
+    let known = comparison.history.as_ref().and_then(|history| history.read(&comparison.cluster, id).ok());
+    if let Some(created) = known.iter().flatten().rev().find(|created| created.app == app.id) {
+        return after.renderer.compare(&created.hash_input, &rendered.hash_input);
+    }
+    compare_with_live(app, &rendered.body).map(|difference| difference.definition).unwrap_or_default()
 }

@@ -1,0 +1,95 @@
+//! What runs in this host's cluster, as its Marathons list it. Only reads are sent.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use anyhow::Context as _;
+use paasta_config::SystemConfig;
+use paasta_core::{HomeId, InstanceId, Reading, Rendered};
+use paasta_marathon::{LiveApp, MarathonEngine, MarathonServers, NoMaintenance};
+
+use crate::report::HintExt as _;
+
+/// One listing per home.
+pub(crate) struct Live {
+    homes: BTreeMap<HomeId, Reading<Vec<LiveApp>>>,
+}
+
+impl Live {
+    /// Asks every Marathon of the system configuration.
+    pub(crate) async fn look(system: &SystemConfig) -> anyhow::Result<Self> {
+        let servers = MarathonServers::from_system(system.map())?;
+        if servers.homes().is_empty() {
+            return Err(anyhow::anyhow!("the system configuration names no Marathon server")).hint(
+                "Set `marathon_servers`, or compare two states of the configuration with `plan --against`.",
+            );
+        }
+        let engine =
+            MarathonEngine::new(&servers, Box::new(NoMaintenance)).context("could not look at what runs")?;
+        Ok(Self { homes: engine.live_apps().await })
+    }
+
+    /// The homes that did not answer, with the reasons.
+    pub(crate) fn silent(&self) -> impl Iterator<Item = (&HomeId, &str)> {
+        self.homes.iter().filter_map(|(home, reading)| Some((home, reading.unknown()?)))
+    }
+
+    /// The instances that apps say they are of.
+    pub(crate) fn instances(&self) -> BTreeSet<InstanceId> {
+        self.apps().filter_map(instance).collect()
+    }
+
+    /// How many apps are of no instance.
+    pub(crate) fn strangers(&self) -> usize {
+        self.apps().filter(|app| instance(app).is_none()).count()
+    }
+
+    /// The apps of one instance, the one that `rendered` means first, then the largest. Without a rendering they may be
+    /// in any home. A home that did not answer makes all of it unknown.
+    pub(crate) fn of(&self, id: &InstanceId, rendered: Option<&Rendered>) -> Result<Vec<&LiveApp>, String> {
+        let homes: Vec<&HomeId> = match rendered {
+            Some(rendered) => rendered.homes.all().collect(),
+            None => self.homes.keys().collect(),
+        };
+        let mut apps = Vec::new();
+        for home in homes {
+            match self.homes.get(home) {
+                Some(Reading::Known(listed)) => {
+                    apps.extend(listed.iter().filter(|app| app.id.belongs_to(id)))
+                }
+                Some(Reading::Unknown(why)) if why.contains(home.as_str()) => return Err(why.clone()),
+                Some(Reading::Unknown(why)) => return Err(format!("{home}: {why}")),
+                None => return Err(format!("{home} was not asked")),
+            }
+        }
+        apps.sort_by_key(|app| {
+            let meant = rendered.is_some_and(|r| app.id == r.app && app.home == r.homes.current);
+            (!meant, std::cmp::Reverse(app.instances), app.id.clone())
+        });
+        Ok(apps)
+    }
+
+    /// As [`Live::of`], with apps that stand in homes where nobody would look for them.
+    pub(crate) fn everywhere(
+        &self,
+        id: &InstanceId,
+        rendered: Option<&Rendered>,
+    ) -> Result<Vec<&LiveApp>, String> {
+        let mut apps = self.of(id, rendered)?;
+        let astray: Vec<&LiveApp> =
+            self.apps().filter(|app| app.id.belongs_to(id) && !apps.contains(app)).collect();
+        apps.extend(astray);
+        Ok(apps)
+    }
+
+    fn apps(&self) -> impl Iterator<Item = &LiveApp> {
+        self.homes.values().filter_map(Reading::known).flatten()
+    }
+}
+
+/// The instance that an app is of by its id, if it has the form of ours.
+fn instance(app: &LiveApp) -> Option<InstanceId> {
+    let parts: Vec<&str> = app.id.as_str().split('.').collect();
+    let [_, _, code, config] = parts[..] else { return None };
+    let ours = code.starts_with("git") && config.starts_with("config");
+    ours.then(|| app.id.as_str().replace("--", "_").parse().ok())?
+}
