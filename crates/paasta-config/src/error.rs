@@ -4,7 +4,7 @@ use paasta_core::{ClusterName, NameError};
 
 use crate::deployments::DeploymentsError;
 use crate::yaml::YamlError;
-use crate::{JsonError, Position, SettingError, SourceError, SystemError};
+use crate::{InstanceType, JsonError, Position, SettingError, SourceError, SystemError};
 
 /// Why a service, or one of its instances, could not be loaded.
 ///
@@ -34,6 +34,16 @@ pub enum LoadError {
         cluster: ClusterName,
         /// Instances of this cluster with a similar name, closest first.
         close: Vec<String>,
+    },
+    /// Instances of this type are listed and never loaded.
+    #[error("`{service}.{instance}` is of type `{kind}`, whose settings cannot be loaded")]
+    NotLoadable {
+        /// The service.
+        service: String,
+        /// The instance.
+        instance: String,
+        /// The type.
+        kind: InstanceType,
     },
     /// A name that cannot be an instance, or a registration that is none.
     #[error("{}{message}", position.as_ref().map(|p| format!("{p}: ")).unwrap_or_default())]
@@ -66,6 +76,7 @@ impl LoadError {
         match self {
             Self::NoDeployments { .. } => "NoDeploymentsAvailable",
             Self::NoSuchInstance { .. } => "NoConfigurationForServiceError",
+            Self::NotLoadable { .. } => "NotImplementedError",
             Self::InvalidName { .. } => "InvalidJobNameError",
             Self::Yaml(error) => error.class(),
             Self::Json(_) => "JSONDecodeError",

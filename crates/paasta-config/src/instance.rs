@@ -7,10 +7,15 @@ use crate::soa::deploy_group;
 use crate::{InstanceType, LoadError, Map, Namespace, Node, Value};
 
 mod bounce;
+mod common;
 mod health;
+mod kubernetes;
+mod long_running;
 
 pub use bounce::BounceHealthParams;
+pub use common::Dependency;
 pub use health::{Healthcheck, HealthcheckMode};
+pub use kubernetes::KubernetesStrategy;
 
 /// One instance's settings, read with defaults and checks. As lenient as the original where a value is not read, as
 /// strict where it is.

@@ -25,7 +25,9 @@ mod yaml;
 
 pub use deployments::{Deployments, DeploymentsError};
 pub use error::LoadError;
-pub use instance::{BounceHealthParams, Healthcheck, HealthcheckMode, InstanceConfig};
+pub use instance::{
+    BounceHealthParams, Dependency, Healthcheck, HealthcheckMode, InstanceConfig, KubernetesStrategy,
+};
 pub use json::{JsonError, parse_json};
 pub use node::{Map, Node, Position, Value};
 pub use origin::{Feed, Layer, Origin, Place, changed_origins, origins, places};
@@ -36,8 +38,9 @@ pub use services_file::{
 };
 pub use setting::SettingError;
 pub use soa::{
-    DEFAULT_SOA_DIR, Instance, InstanceType, Namespace, PerService, Pipeline, SecretReference, Soa, Step,
-    close_matches, secret_references,
+    DEFAULT_SOA_DIR, DeployMoment, DeploySettings, Instance, InstanceType, MissingSignature, Namespace,
+    PerService, Pipeline, SecretReference, ServiceFacts, Soa, Step, TronAction, TronJob, close_matches,
+    secret_references,
 };
 pub use source::{ConfigSource, Directory, FILE_BYTES_MAX, Memory, SourceError, check_path};
 pub use system::{

@@ -12,6 +12,9 @@ use crate::setting::SettingError;
 use crate::yaml::{self, Warning};
 use crate::{ConfigSource, Directory, LoadError, Map, Node, SystemConfig};
 
+mod adhoc;
+mod deploy;
+mod facts;
 mod instance_type;
 mod load;
 mod monitoring;
@@ -19,14 +22,18 @@ mod namespace;
 mod pipeline;
 mod secrets;
 mod similar;
+mod tron;
 
+pub use deploy::{DeployMoment, DeploySettings};
+pub use facts::ServiceFacts;
 pub use instance_type::InstanceType;
 pub use load::Instance;
 pub(crate) use load::{deploy_group, interpolated};
 pub use namespace::Namespace;
 pub use pipeline::{Pipeline, Step};
-pub use secrets::{SecretReference, secret_references};
+pub use secrets::{MissingSignature, SecretReference, secret_references};
 pub use similar::close_matches;
+pub use tron::{TronAction, TronJob};
 
 /// The soa-configs root unless somebody says otherwise.
 pub const DEFAULT_SOA_DIR: &str = "/nail/etc/services";
@@ -176,15 +183,9 @@ impl Soa {
                 names.push(instance_name(name, key)?);
                 continue;
             }
-            for (action, _) in value
-                .as_map()
-                .and_then(|job| job.get("actions"))
-                .and_then(Node::as_map)
-                .into_iter()
-                .flat_map(Map::iter)
-            {
-                names
-                    .push(instance_name(&format!("{name}.{}", action.as_str().unwrap_or_default()), action)?);
+            // A job that is null, or no map, has no actions.
+            for (action, node) in value.as_map().map_or(Ok(Vec::new()), |job| tron::actions(name, job))? {
+                names.push(instance_name(&format!("{name}.{action}"), node)?);
             }
         }
         Ok(names)

@@ -56,7 +56,12 @@ impl SetupPasses {
         let id = instance.clone();
         let read = move || -> Result<Wanted, LoadError> {
             let system = SystemConfig::load(system_config_dir)?;
-            Soa::open(soa_dir).wanted(&id, &system, count)
+            let soa = Soa::open(soa_dir);
+            let wanted = soa.wanted(&id, &system, count)?;
+            for missing in soa.missing_signatures(&wanted) {
+                tracing::warn!(instance = %id, "{missing}");
+            }
+            Ok(wanted)
         };
         let read = tokio::task::spawn_blocking(read).await;
         read.map_err(|error| format!("reading its configuration broke off: {error}"))

@@ -6,6 +6,8 @@ use paasta_marathon::{MarathonRenderer, render_app};
 use serde::Serialize;
 use serde_json::value::RawValue;
 
+use crate::passes::tell_missing_signatures;
+
 /// What would run for one instance, or why nothing would.
 #[derive(Debug, Serialize)]
 pub struct Line {
@@ -81,6 +83,7 @@ pub async fn instance(
         Err(LoadError::NoDeployments { .. }) => return None,
         Err(error) => return Some(line.failed(error.class(), error.to_string())),
     };
+    tell_missing_signatures(soa, &wanted);
     match render_app(&wanted) {
         Err(error) => return Some(line.failed(error.class, error.to_string())),
         Ok(app) => {

@@ -122,8 +122,20 @@ impl Passes {
     async fn wanted(&self, id: &InstanceId) -> anyhow::Result<Wanted> {
         let count = self.counts.count(id).await;
         let (files, instance) = (Arc::clone(&self.files), id.clone());
-        let wanted = spawn_blocking(move || files.soa.wanted(&instance, &files.system, count)).await?;
+        let read = move || {
+            let wanted = files.soa.wanted(&instance, &files.system, count)?;
+            tell_missing_signatures(&files.soa, &wanted);
+            Ok::<_, LoadError>(wanted)
+        };
+        let wanted = spawn_blocking(read).await?;
         wanted.with_context(|| format!("could not load instance `{id}`"))
+    }
+}
+
+/// Warns of secrets that reach the hash as null (config.md §6.4).
+pub(crate) fn tell_missing_signatures(soa: &Soa, wanted: &Wanted) {
+    for missing in soa.missing_signatures(wanted) {
+        tracing::warn!(instance = %wanted.id, "{missing}");
     }
 }
 

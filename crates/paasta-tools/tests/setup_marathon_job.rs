@@ -139,6 +139,20 @@ fn a_dry_run_prints_what_would_run_and_asks_nobody() {
 }
 
 #[test]
+fn a_secret_without_a_signature_is_told_and_hinders_nothing() {
+    let world = World::new(json!({ "vault_environment": "prod" }));
+    world.file("soa/web/marathon-prod.yaml", "main: {cmd: serve, env: {A: SECRET(a), B: SECRET(b)}}\n");
+    world.file("soa/web/secrets/b.json", r#"{"environments": {"prod": {"signature": "s"}}}"#);
+    for arguments in [&["--dry-run", "--json"][..], &["web.main"]] {
+        let output = world.run("setup_marathon_job", arguments);
+        assert_eq!(output.status.code(), Some(0), "{}", talk(&output));
+        let told = talk(&output);
+        assert!(told.contains("SECRET(a)") && told.contains("web/secrets/a.json"), "{told}");
+        assert!(!told.contains("SECRET(b)"), "{told}");
+    }
+}
+
+#[test]
 fn one_bad_service_or_instance_never_stops_the_others() {
     let world = World::new(json!({}));
     world.file("soa/aaa/marathon-prod.yaml", "main: {\n");

@@ -3,7 +3,7 @@
 use paasta_core::{ClusterName, InstanceId, Reading};
 
 use super::secrets::environment;
-use super::{InstanceType, Soa, no_such_instance};
+use super::{InstanceType, Soa};
 use crate::setting::{Scope, SettingError};
 use crate::{DeploymentRecord, InstanceConfig, LoadError, Map, Node, SystemConfig, Value, Wanted};
 
@@ -87,8 +87,24 @@ impl Soa {
         Ok(Instance { id: id.clone(), kind, cluster: cluster.clone(), settings, namespace })
     }
 
-    /// The merged settings of one instance (config.md §1.6), `deploy_group` interpolated once.
+    /// The merged settings of one instance (config.md §1.6), `deploy_group` interpolated once. Those of a Tron action
+    /// hold the monitoring of its job.
     pub fn settings(
+        &self,
+        id: &InstanceId,
+        kind: InstanceType,
+        cluster: &ClusterName,
+        system: &SystemConfig,
+    ) -> Result<Map, LoadError> {
+        let mut settings = self.settings_alone(id, kind, cluster, system)?;
+        if kind == InstanceType::Tron {
+            let monitoring = Node::new(Value::Map(self.tron_monitoring_of(id, cluster)?));
+            settings.insert(Node::text("monitoring"), monitoring);
+        }
+        Ok(settings)
+    }
+
+    fn settings_alone(
         &self,
         id: &InstanceId,
         kind: InstanceType,
@@ -101,7 +117,14 @@ impl Soa {
             return Err(LoadError::InvalidName { message, position: None });
         }
         let mut settings = match kind {
-            InstanceType::Tron => self.tron_action(id, cluster)?,
+            InstanceType::Tron => self.tron_action_settings(id, cluster)?,
+            InstanceType::PaastaNative => {
+                return Err(LoadError::NotLoadable {
+                    service: id.service().to_string(),
+                    instance: id.instance().to_string(),
+                    kind,
+                });
+            }
             _ => self.merged(id, kind, cluster, system)?,
         };
         interpolated(&mut settings, id, cluster)?;
@@ -116,7 +139,7 @@ impl Soa {
         cluster: &ClusterName,
         system: &SystemConfig,
     ) -> Result<Option<String>, LoadError> {
-        let settings = self.settings(id, kind, cluster, system)?;
+        let settings = self.settings_alone(id, kind, cluster, system)?;
         Ok(deploy_group(&settings, id, kind, cluster)?)
     }
 
@@ -152,27 +175,12 @@ impl Soa {
         settings: &Map,
     ) -> Result<Map, LoadError> {
         let none = Map::new();
+        if kind == InstanceType::Tron {
+            // Jobs are not discovered.
+            return Ok(none);
+        }
         let config = InstanceConfig::new(id, kind, cluster, settings, &none);
         self.namespace(id.service(), &config.nerve_namespace()?)
-    }
-
-    /// An action of a Tron job: its own map, with the job's `service` and `deploy_group` where it has none.
-    fn tron_action(&self, id: &InstanceId, cluster: &ClusterName) -> Result<Map, LoadError> {
-        let document = self.document(id.service(), &InstanceType::Tron.file(cluster))?;
-        let found = id.instance().as_str().split_once('.').and_then(|(job, action)| {
-            let job = document.map.get(job)?.as_map()?;
-            Some((job, job.get("actions")?.as_map()?.get_set(action)?.as_map()?))
-        });
-        let Some((job, action)) = found else {
-            return Err(no_such_instance(id, cluster, &self.all_instances(id.service(), cluster)?));
-        };
-        let mut settings = action.clone();
-        for key in ["service", "deploy_group"] {
-            if let (None, Some(value)) = (action.get(key), job.get(key)) {
-                settings.insert(Node::text(key), value.clone());
-            }
-        }
-        Ok(settings)
     }
 }
 

@@ -26,6 +26,17 @@ const KEYS: [&str; 15] = [
 ];
 
 impl Soa {
+    /// Every namespace of a service by its full name `<service>.<namespace>`, in file order, with its map as written:
+    /// nothing is left out of it, checked or added. What is neither a map nor null is none (config.md §1.8).
+    pub fn namespaces(&self, service: &ServiceName) -> Result<Vec<(String, Map)>, LoadError> {
+        let document = self.document(service, "smartstack.yaml")?;
+        let full = |(name, node): (&Node, &Node)| {
+            let map = if node.is_null() { Map::new() } else { node.as_map()?.clone() };
+            Some((format!("{service}.{}", name.as_str()?), map))
+        };
+        Ok(document.map.iter().filter_map(full).collect())
+    }
+
     /// One namespace of a service, as read: the known keys, `mode` always set, `routes` and `extra_advertise` as
     /// lists of pairs. A missing namespace is `{mode: null}`.
     pub fn namespace(&self, service: &ServiceName, namespace: &str) -> Result<Map, LoadError> {
@@ -126,6 +137,40 @@ impl<'a> Namespace<'a> {
     /// The location type of discovery; `region` where none is given. An explicit null stays null.
     pub fn discover(&self) -> Node {
         self.map.get("discover").cloned().unwrap_or_else(|| Node::text("region"))
+    }
+
+    /// A key as written: `healthcheck_port`, `healthcheck_timeout_s`, `healthcheck_body_expect`,
+    /// `extra_healthcheck_headers`, `updown_timeout_s` and `retries` have no default here but the load balancer's own.
+    pub fn raw(&self, key: &str) -> Option<&'a Node> {
+        self.map.get(key)
+    }
+
+    /// A time-out in milliseconds, by its key: `timeout_connect_ms`, `timeout_server_ms`, `timeout_client_ms`.
+    pub fn timeout_ms(&self, key: &str) -> Option<i64> {
+        self.map.get(key).and_then(integer)
+    }
+
+    /// The location types it is advertised in, as written.
+    pub fn advertise(&self) -> &'a [Node] {
+        self.map.get("advertise").and_then(Node::as_list).unwrap_or_default()
+    }
+
+    /// Places whose traffic goes to others besides, as pairs of source and destination.
+    pub fn extra_advertise(&self) -> Vec<(&'a Node, &'a Node)> {
+        self.pairs("extra_advertise")
+    }
+
+    /// Sources of traffic and where it goes, as pairs.
+    pub fn routes(&self) -> Vec<(&'a Node, &'a Node)> {
+        self.pairs("routes")
+    }
+
+    fn pairs(&self, key: &str) -> Vec<(&'a Node, &'a Node)> {
+        let pair = |node: &'a Node| match node.as_list() {
+            Some([from, to]) => Some((from, to)),
+            _ => None,
+        };
+        self.map.get(key).and_then(Node::as_list).unwrap_or_default().iter().filter_map(pair).collect()
     }
 
     /// The port it is load-balanced at.

@@ -96,6 +96,7 @@ pub(super) fn of_load_error(error: &LoadError) -> String {
         }
         LoadError::NoDeployments { .. } => "Run `paasta mark-for-deployment`.".to_owned(),
         LoadError::NoSuchInstance { .. } => "Define the instance in the file of this cluster.".to_owned(),
+        LoadError::NotLoadable { .. } => "Give it another type; PaaSTA does not run this one.".to_owned(),
         LoadError::System(_) => "Mend the system configuration.".to_owned(),
     }
 }
