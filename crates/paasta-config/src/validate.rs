@@ -7,7 +7,7 @@
 
 use paasta_core::{ClusterName, ServiceName};
 
-use crate::{InstanceType, Node, Soa, SystemConfig};
+use crate::{InstanceType, Node, SettingError, Soa, SystemConfig, SystemError};
 
 mod blocks;
 mod files;
@@ -123,19 +123,29 @@ impl Run<'_> {
                 known.into_iter().filter(|cluster| files.contains(&cluster.as_str())).collect()
             }
             Err(error) => {
-                let file = self.system.directory();
-                let hint = "Write `clusters` as a list of names in the system configuration.";
-                let message = match std::error::Error::source(&error) {
-                    Some(cause) => format!("{error}: {cause}"),
-                    None => error.to_string(),
-                };
-                self.findings.push(Finding::whole(file, "system", message, hint));
+                self.findings.push(self.wrong_clusters(&error));
                 Vec::new()
             }
         };
         clusters.sort();
         clusters.dedup();
         self.clusters = clusters;
+    }
+
+    fn wrong_clusters(&self, error: &SystemError) -> Finding {
+        let hint = "Write `clusters` as a list of names in the system configuration.";
+        match error {
+            SystemError::Setting(setting) => {
+                let message = SettingError { position: None, ..setting.clone() }.to_string();
+                let finding = Finding::whole(self.system.directory(), "system", message, hint);
+                finding.at(setting.position.as_ref())
+            }
+            _ => {
+                let cause = std::error::Error::source(&error).map(|cause| format!(": {cause}"));
+                let message = format!("{error}{}", cause.unwrap_or_default());
+                Finding::whole(self.system.directory(), "system", message, hint)
+            }
+        }
     }
 
     /// A file of the service, as shown to people.
@@ -177,11 +187,28 @@ fn too_long(soa: &Soa, service: &ServiceName) -> Option<Finding> {
     })
 }
 
+/// Rules that may speak of the same mistake in the same place, the one with the best story first.
+const SAME_MATTER: [&str; 6] = ["name", "combination", "type", "load", "registration", "unknown-method"];
+
 /// By place; once where clusters share a file, and where a key's rule and its getter refuse the same value.
 fn told_once(mut findings: Vec<Finding>) -> Vec<Finding> {
-    findings.sort_by(|a, b| a.spot().cmp(&b.spot()).then(b.severity.cmp(&a.severity)));
-    findings.dedup_by(|b, a| a == b || (a.line.is_some() && a.spot() == b.spot()) || a.says_as_much_as(b));
-    findings
+    let rank = |one: &Finding| SAME_MATTER.iter().position(|rule| *rule == one.rule);
+    findings.sort_by(|a, b| {
+        let by_story = || b.severity.cmp(&a.severity).then_with(|| rank(a).cmp(&rank(b)));
+        a.place().cmp(&b.place()).then_with(by_story).then_with(|| a.rule.cmp(b.rule))
+    });
+    let mut told: Vec<Finding> = Vec::new();
+    for finding in findings {
+        let same = |earlier: &Finding| {
+            let same_matter = finding.line.is_some() && rank(earlier).is_some() && rank(&finding).is_some();
+            same_matter || earlier.message == finding.message
+        };
+        let here = told.iter().rev().take_while(|earlier| earlier.place() == finding.place());
+        if !here.into_iter().any(same) {
+            told.push(finding);
+        }
+    }
+    told
 }
 
 /// Text keys and their values; the others are told by the table.

@@ -5,7 +5,7 @@ use super::rule::{Misfit, Rule, What, below};
 use super::tables::Table;
 use super::{Finding, Severity};
 use crate::setting::SettingError;
-use crate::{Map, Node};
+use crate::{Map, Node, Value};
 
 /// Checks every block of a file that was read; `is_null` says that the file holds no map, but nothing.
 pub(super) fn check_file(table: &Table, file: &str, map: &Map, is_null: bool) -> Vec<Finding> {
@@ -43,7 +43,10 @@ fn check_block(table: &Table, key: &Node, value: &Node, file: &str, findings: &m
         let message = format!("{name}: {} is not a map of settings", value.kind());
         let hint = match value.is_null() {
             true => format!("Write its settings indented below `{name}:`, or remove the line."),
-            false => format!("Write a map below `{name}:`, one `key: value` per line."),
+            false => match value.as_str().and_then(|text| text.split_once(':')) {
+                Some((key, rest)) => format!("Put a space behind the colon: `{key}: {}`.", rest.trim()),
+                None => format!("Write a map below `{name}:`, one `key: value` per line."),
+            },
         };
         findings.push(Finding::whole(file, "type", message, hint).at_node(value));
         return;
@@ -90,10 +93,7 @@ fn bad_name(name: &str, file: &str) -> Finding {
 fn tell(misfit: &Misfit<'_>, value: &Node, file: &str, name: &'static str) -> Finding {
     let Misfit { node, path, what } = misfit;
     let finding = match what {
-        What::Value(rule) => {
-            let error = SettingError { position: None, ..SettingError::new(path, node, rule.phrase()) };
-            Finding::whole(file, name, error.to_string(), hints::value(node, rule))
-        }
+        What::Value(rule) => Finding::whole(file, name, mismatch(path, node, rule), hints::value(node, rule)),
         What::Unknown(known) => {
             let given = node.as_str().map_or_else(|| format!("{node:?}"), str::to_owned);
             let hint = hints::unknown_key(&given, known);
@@ -101,11 +101,20 @@ fn tell(misfit: &Misfit<'_>, value: &Node, file: &str, name: &'static str) -> Fi
         }
         What::Name(form) => {
             let message = format!("{path}: the key is not {}", form.noun);
-            Finding::whole(file, "name", message, "Change the key; a value that is meant needs its own line.")
+            let given: String = node.as_str().unwrap_or_default().to_owned();
+            let better: String =
+                given.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '_' }).collect();
+            let hint = match (form.fits)(&better) {
+                true => format!("Rename it, such as to `{better}`."),
+                false => "Rename it.".to_owned(),
+            };
+            Finding::whole(file, "name", message, hint)
         }
         What::Missing(key) => {
             let message = format!("{path}: the key `{}` is missing", key.name);
-            Finding::whole(file, "missing-key", message, format!("Add `{}: …`. {}", key.name, key.about))
+            let about: String = key.about.chars().take(1).flat_map(char::to_lowercase).collect();
+            let about = about + key.about.get(1..).unwrap_or_default();
+            Finding::whole(file, "missing-key", message, format!("Add `{}`: {about}", key.name))
         }
         What::Again => {
             let message = format!("{path}: the list has this element twice");
@@ -116,6 +125,15 @@ fn tell(misfit: &Misfit<'_>, value: &Node, file: &str, name: &'static str) -> Fi
         }
     };
     finding.at_node(if node.position.is_some() { node } else { value })
+}
+
+/// What a value is, and what it is not.
+fn mismatch(path: &str, node: &Node, rule: &Rule) -> String {
+    let is_number = matches!(node.value, Value::Int(_) | Value::BigInt(_) | Value::Float(_));
+    if is_number && matches!(rule, Rule::Number(_) | Rule::Integer(_)) {
+        return format!("{path}: `{node:?}` is not {}", rule.phrase());
+    }
+    SettingError { position: None, ..SettingError::new(path, node, rule.phrase()) }.to_string()
 }
 
 /// Keys of an open map that look like a known key, but are not: `given` is probably a mistake.

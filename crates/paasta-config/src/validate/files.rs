@@ -35,6 +35,11 @@ impl Run<'_> {
                 if matches!(error, LoadError::Setting(_)) {
                     finding.rule = "type";
                 }
+                if finding.message.contains("cannot start any token")
+                    && let Some(told) = self.character_at(file, &finding).and_then(hints::of_character)
+                {
+                    (finding.message, finding.hint) = told;
+                }
                 if !self.is_read(file) {
                     finding.severity = Severity::Warning;
                 }
@@ -62,6 +67,14 @@ impl Run<'_> {
             "dependencies.yaml" => dependencies(&document.map, &shown),
             _ => Vec::new(),
         });
+    }
+
+    /// The character where a finding is.
+    fn character_at(&self, file: &str, finding: &Finding) -> Option<char> {
+        let bytes = self.soa.source().read(&format!("{}/{file}", self.service)).ok()??;
+        let text = String::from_utf8_lossy(&bytes);
+        let line = text.lines().nth(finding.line?.checked_sub(1)? as usize)?;
+        line.chars().nth(finding.column?.checked_sub(1)? as usize)
     }
 
     /// Whether anything of PaaSTA reads the file.

@@ -99,14 +99,9 @@ impl Finding {
         Self::whole("", "duplicate-key", message, hint).at(Some(&warning.again)).warning()
     }
 
-    /// Where and by which rule: one finding is enough there.
-    pub(super) fn spot(&self) -> (&str, Option<u32>, Option<u32>, &str) {
-        (&self.file, self.line, self.column, self.rule)
-    }
-
-    pub(super) fn says_as_much_as(&self, other: &Self) -> bool {
-        (&self.file, self.line, self.column, &self.message)
-            == (&other.file, other.line, other.column, &other.message)
+    /// Where it is.
+    pub(super) fn place(&self) -> (&str, Option<u32>, Option<u32>) {
+        (&self.file, self.line, self.column)
     }
 }
 

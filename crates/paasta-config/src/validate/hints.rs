@@ -1,6 +1,7 @@
 //! The way out of each thing that can be wrong.
 
 use super::rule::Rule;
+use super::tables::TABLES;
 use crate::soa::close_matches;
 use crate::yaml::YamlProblem;
 use crate::{LoadError, Node, Value};
@@ -23,11 +24,29 @@ pub(super) fn one_of<'a>(given: &str, known: impl IntoIterator<Item = &'a str> +
     }
 }
 
+/// What keys are called elsewhere, or were once, and what they are called here.
+const OTHER_WORDS: [(&str, &str); 8] = [
+    ("command", "cmd"),
+    ("environment", "env"),
+    ("health_check_path", "healthcheck_uri"),
+    ("memory", "mem"),
+    ("nerve_ns", "registrations"),
+    ("port", "container_port"),
+    ("replicas", "instances"),
+    ("volumes", "extra_volumes"),
+];
+
 /// For a key that is not known: what was meant, or where it may belong.
 pub(super) fn unknown_key(given: &str, known: &[&str]) -> String {
+    if let Some((_, here)) = OTHER_WORDS.iter().find(|(word, here)| *word == given && known.contains(here)) {
+        return format!("Use `{here}`: that is its name here.");
+    }
     match close_matches(&given.to_lowercase().replace('-', "_"), known.iter().copied()).first() {
         Some(close) => format!("Did you mean `{close}`?"),
-        None => "Remove the key, or look for its spelling in `paasta validate --print-schema`.".to_owned(),
+        None if TABLES.iter().any(|table| table.keys().any(|key| key == given)) => {
+            "Remove the key: it belongs to other kinds of files.".to_owned()
+        }
+        None => "Remove the key; `paasta validate --print-schema` lists those there are.".to_owned(),
     }
 }
 
@@ -45,15 +64,15 @@ pub(super) fn value(node: &Node, rule: &Rule) -> String {
                 .to_owned()
         }
         (Rule::Text, _) => "Put the value in quotes.".to_owned(),
-        (Rule::Number(_) | Rule::Integer(_), Value::String(text)) => number_text(text),
-        (Rule::Integer(_), Value::Float(_)) => "Write it without a decimal point.".to_owned(),
-        (Rule::Number(_) | Rule::Integer(_), Value::Int(_) | Value::BigInt(_) | Value::Float(_)) => {
-            "Choose a number in this range.".to_owned()
-        }
-        (Rule::Number(_) | Rule::Integer(_), _) => "Write a number here.".to_owned(),
+        (Rule::Number(_) | Rule::Integer(_), Value::String(text)) => number_text(text, rule),
+        (Rule::Number(_) | Rule::Integer(_), _) => format!("Write {}.", rule.phrase()),
         (Rule::Bool, _) => "Write `true` or `false`, without quotes.".to_owned(),
         (Rule::Form(form), Value::String(_)) => format!("Write {}.", form.noun),
         (Rule::Form(_), _) => "Put the value in quotes.".to_owned(),
+        (Rule::List { .. }, Value::String(text)) if text.contains(',') => {
+            let words: Vec<&str> = text.split(',').map(str::trim).collect();
+            format!("Write a list: `[{}]`.", words.join(", "))
+        }
         (Rule::List { .. }, Value::String(_) | Value::Int(_)) => {
             "Put the value in brackets, as a list of one.".to_owned()
         }
@@ -63,7 +82,7 @@ pub(super) fn value(node: &Node, rule: &Rule) -> String {
     }
 }
 
-fn number_text(text: &str) -> String {
+fn number_text(text: &str, rule: &Rule) -> String {
     if let Ok(number) = text.parse::<f64>()
         && text.contains(['e', 'E'])
     {
@@ -71,7 +90,7 @@ fn number_text(text: &str) -> String {
     }
     match text.replace('_', "").parse::<f64>() {
         Ok(_) => "Write the number without quotes.".to_owned(),
-        Err(_) => "Write a plain number: digits only, without a unit.".to_owned(),
+        Err(_) => format!("Write {}, in digits and without a unit.", rule.phrase()),
     }
 }
 
@@ -82,9 +101,18 @@ pub(super) fn of_load_error(error: &LoadError) -> String {
         LoadError::Json(_) => {
             "Mend the JSON at this place: a comma, bracket or quote is missing or too many.".to_owned()
         }
-        LoadError::Setting(error) if error.key.ends_with("deploy_group") => {
+        LoadError::Setting(error)
+            if error.key.ends_with("deploy_group") && error.expected.contains("text") =>
+        {
             "Between braces write `cluster`, `instance` or `service`; `{{` and `}}` are braces themselves."
                 .to_owned()
+        }
+        LoadError::Setting(error) if error.key == "the file" => {
+            "Begin the file with names, each with `:` behind it and its settings indented below.".to_owned()
+        }
+        LoadError::Setting(error) if error.expected.starts_with("one of `") => {
+            let words: Vec<&str> = error.expected.split('`').skip(1).step_by(2).collect();
+            one_of(error.value.trim_matches('"'), words)
         }
         LoadError::Setting(error) if error.value == "null" => {
             format!("Write {} here, or remove the key.", error.expected)
@@ -99,6 +127,20 @@ pub(super) fn of_load_error(error: &LoadError) -> String {
         LoadError::NotLoadable { .. } => "Give it another type; PaaSTA does not run this one.".to_owned(),
         LoadError::System(_) => "Mend the system configuration.".to_owned(),
     }
+}
+
+/// For a character that no token begins with: what is wrong, and what to do.
+pub(super) fn of_character(c: char) -> Option<(String, String)> {
+    let shown = match c {
+        '\t' => {
+            let hint = "Replace the tab by spaces: YAML is indented with spaces only.".to_owned();
+            return Some(("a tab stands where a value or spaces are expected".to_owned(), hint));
+        }
+        '@' | '%' => format!("`{c}`"),
+        '`' => "a backtick".to_owned(),
+        _ => return None,
+    };
+    Some((format!("no plain text begins with {shown}"), "Put the value in quotes.".to_owned()))
 }
 
 /// For what is wrong with a file as YAML.
@@ -133,7 +175,11 @@ fn syntax(problem: &str) -> &'static str {
     if has("mapping values are not allowed") {
         "Put the value in quotes if it holds `: `; else mend the indentation of this line."
     } else if has("cannot start any token") {
-        "Indent with spaces, not with tabs; a text that begins with `@`, a backtick or `%` needs quotes."
+        "Put the value in quotes if it begins with `@`, `%` or a backtick; indent with spaces, not with tabs."
+    } else if has("tab character") {
+        "Indent with spaces, not with tabs."
+    } else if has("alphabetic or numeric") {
+        "Put the value in quotes: a plain `*` or `&` begins an alias or anchor."
     } else if has("expected ',' or") || has("node content") {
         "Close the `[` or `{` that is open here, or put the value in quotes."
     } else if has("unexpected end of stream") || has("document indicator") {

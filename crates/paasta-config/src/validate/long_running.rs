@@ -287,7 +287,7 @@ const SECURITY_OUTBOUND: Rule = Rule::Map(&Members { keys: &[OUTBOUND], others: 
 const CHOICES: &[Choice] = &[HEALTHCHECK, DRAIN];
 
 const HEALTHCHECK: Choice = Choice {
-    keys: &["healthcheck_cmd", "healthcheck_mode"],
+    keys: &["healthcheck_mode", "healthcheck_cmd"],
     alternatives: [
         Alternative { required: &[], keys: &[("healthcheck_mode", Rule::Words(&["tcp", "http", "https"]))] },
         Alternative {

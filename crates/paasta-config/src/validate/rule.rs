@@ -335,7 +335,7 @@ impl Choice {
         // A key that is wrong by itself has been told already, and may be the reason.
         let told = |misfit: &Misfit<'_>| self.keys.iter().any(|key| misfit.path == format!("{path}.{key}"));
         if !misfits.iter().any(told) {
-            let blamed = self.keys.iter().find_map(|key| map.key(key)).unwrap_or(node);
+            let blamed = self.keys.iter().find_map(|key| map.get(key)).unwrap_or(node);
             misfits.push(Misfit {
                 node: blamed,
                 path: path.to_owned(),
