@@ -32,7 +32,7 @@ pub fn parse_json(bytes: &[u8], file: &str) -> Result<Node, JsonError> {
         position: position_at(&file, &bytes[..e.valid_up_to()]),
         problem: "the file is not UTF-8".to_owned(),
     })?;
-    let mut reader = Reader { text, at: 0, line: 1, line_start: 0, file };
+    let mut reader = Reader { text, at: 0, line: 1, counted: 0, column: 1, file };
     reader.space();
     let node = reader.value(0)?;
     reader.space();
@@ -53,7 +53,9 @@ struct Reader<'a> {
     text: &'a str,
     at: usize,
     line: u32,
-    line_start: usize,
+    /// Up to where characters of this line are counted, and how many there are, from 1.
+    counted: usize,
+    column: u32,
     file: Arc<str>,
 }
 
@@ -66,12 +68,14 @@ impl Reader<'_> {
         self.text.as_bytes().get(self.at).copied()
     }
 
-    fn position(&self) -> Position {
-        let line = self.text.get(self.line_start..self.at).unwrap_or_default();
-        Position { file: self.file.clone(), line: self.line, column: line.chars().count() as u32 + 1 }
+    fn position(&mut self) -> Position {
+        let passed = self.text.get(self.counted..self.at).unwrap_or_default();
+        self.column += passed.chars().count() as u32;
+        self.counted = self.at;
+        Position { file: self.file.clone(), line: self.line, column: self.column }
     }
 
-    fn error(&self, problem: impl Into<String>) -> JsonError {
+    fn error(&mut self, problem: impl Into<String>) -> JsonError {
         JsonError { position: self.position(), problem: problem.into() }
     }
 
@@ -80,7 +84,8 @@ impl Reader<'_> {
             self.at += 1;
             if byte == b'\n' {
                 self.line += 1;
-                self.line_start = self.at;
+                self.counted = self.at;
+                self.column = 1;
             }
         }
     }

@@ -1,5 +1,6 @@
 //! A YAML or JSON document as data: every value knows where it was written.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
@@ -55,16 +56,17 @@ pub enum Value {
     Map(Map),
 }
 
-/// A map in the order of its keys. Keys are scalars; most are texts.
+/// A map in the order of its keys. Keys are scalars; most are texts. Keys that Python takes for the same are the same:
+/// `1`, `1.0` and `true`.
 #[derive(Clone, Default)]
 pub struct Map {
     entries: Vec<(Node, Node)>,
-    /// Places of text keys, kept where the map is too large to be searched from end to end.
+    /// Places of keys, kept where the map is too large to be searched from end to end.
     #[expect(
         clippy::box_collection,
         reason = "most maps have no index, and every value is as large as a map"
     )]
-    places: Option<Box<HashMap<Box<str>, usize>>>,
+    places: Option<Box<HashMap<Key<'static>, usize>>>,
 }
 
 /// Maps of more keys than this keep an index.
@@ -214,8 +216,8 @@ impl Map {
             *present = value;
             return;
         }
-        if let (Some(places), Some(text)) = (&mut self.places, key.as_str()) {
-            places.insert(text.into(), self.entries.len());
+        if let (Some(places), Some(id)) = (&mut self.places, Key::of(&key)) {
+            places.insert(id.into_owned(), self.entries.len());
         }
         self.entries.push((key, value));
         if self.places.is_none() && self.entries.len() > SEARCHED_KEYS_MAX {
@@ -223,7 +225,7 @@ impl Map {
         }
     }
 
-    /// Entries whose keys are known to differ.
+    /// Entries whose keys are known to differ. Takes no more room than they do.
     pub(crate) fn from_distinct(entries: Vec<(Node, Node)>) -> Self {
         let mut map = Self { entries, places: None };
         map.index();
@@ -244,22 +246,26 @@ impl Map {
 
     fn place(&self, key: &str) -> Option<usize> {
         match &self.places {
-            Some(places) => places.get(key).copied(),
+            Some(places) => find(places, &Key::Text(Cow::Borrowed(key))),
             None => self.entries.iter().position(|(k, _)| k.as_str() == Some(key)),
         }
     }
 
     fn place_of(&self, key: &Node) -> Option<usize> {
-        match key.as_str() {
-            Some(text) => self.place(text),
-            None => self.entries.iter().position(|(k, _)| k == key),
+        if let Some(text) = key.as_str() {
+            return self.place(text);
+        }
+        let id = Key::of(key)?;
+        match &self.places {
+            Some(places) => find(places, &id),
+            None => self.entries.iter().position(|(k, _)| Key::of(k).as_ref() == Some(&id)),
         }
     }
 
     fn index(&mut self) {
-        let text = |(place, (key, _)): (usize, &(Node, Node))| Some((key.as_str()?.into(), place));
+        let id = |(place, (key, _)): (usize, &(Node, Node))| Some((Key::of(key)?.into_owned(), place));
         let large = self.entries.len() > SEARCHED_KEYS_MAX;
-        self.places = large.then(|| Box::new(self.entries.iter().enumerate().filter_map(text).collect()));
+        self.places = large.then(|| Box::new(self.entries.iter().enumerate().filter_map(id).collect()));
     }
 
     /// Keys and values in order.
@@ -275,6 +281,54 @@ impl Map {
     /// Whether there is no key.
     pub fn is_empty(&self) -> bool {
         self.entries.is_empty()
+    }
+}
+
+fn find<'a>(places: &HashMap<Key<'a>, usize>, key: &Key<'a>) -> Option<usize> {
+    places.get(key).copied()
+}
+
+/// What makes two keys one in Python.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub(crate) enum Key<'a> {
+    Null,
+    Integer(i64),
+    Digits(Cow<'a, str>),
+    Float(u64),
+    Text(Cow<'a, str>),
+    Date(Cow<'a, str>),
+    Bytes(Cow<'a, [u8]>),
+}
+
+impl<'a> Key<'a> {
+    /// `None` for lists and maps. What is not a number is one key, as Python keeps one object for it.
+    pub(crate) fn of(node: &'a Node) -> Option<Self> {
+        const INTEGERS: std::ops::Range<f64> = -9_223_372_036_854_775_808.0..9_223_372_036_854_775_808.0;
+        Some(match &node.value {
+            Value::Null => Self::Null,
+            Value::Bool(b) => Self::Integer((*b).into()),
+            Value::Int(i) => Self::Integer(*i),
+            Value::BigInt(digits) => Self::Digits(Cow::Borrowed(digits)),
+            Value::Float(f) if f.fract() == 0.0 && INTEGERS.contains(f) => Self::Integer(*f as i64),
+            Value::Float(f) if f.fract() == 0.0 => Self::Digits(Cow::Owned(format!("{f:.0}"))),
+            Value::Float(f) => Self::Float(f.to_bits()),
+            Value::String(text) => Self::Text(Cow::Borrowed(text)),
+            Value::Date(text) => Self::Date(Cow::Borrowed(text)),
+            Value::Bytes(bytes) => Self::Bytes(Cow::Borrowed(bytes)),
+            Value::List(_) | Value::Map(_) => return None,
+        })
+    }
+
+    fn into_owned(self) -> Key<'static> {
+        match self {
+            Self::Null => Key::Null,
+            Self::Integer(i) => Key::Integer(i),
+            Self::Digits(digits) => Key::Digits(Cow::Owned(digits.into_owned())),
+            Self::Float(bits) => Key::Float(bits),
+            Self::Text(text) => Key::Text(Cow::Owned(text.into_owned())),
+            Self::Date(text) => Key::Date(Cow::Owned(text.into_owned())),
+            Self::Bytes(bytes) => Key::Bytes(Cow::Owned(bytes.into_owned())),
+        }
     }
 }
 

@@ -4,6 +4,7 @@
 //! Bounds: 4 MiB of file, lists and maps nested 200 deep, 1,000,000 values, the last two with aliases counted as often as
 //! they are used. `!!set`, `!!omap` and `!!pairs` are refused by name, as their values have no counterpart here.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use crate::{Node, Position};
@@ -109,6 +110,15 @@ pub fn parse(bytes: &[u8], file: &str) -> Result<Parsed, YamlError> {
     let file: Arc<str> = file.into();
     let text = bytes::decode(bytes, &file)?;
     compose::document(&text, &file)
+}
+
+/// A text of the file for a message, which is for people.
+fn shorten(text: &str) -> Cow<'_, str> {
+    const SHOWN_CHARACTERS_MAX: usize = 60;
+    match text.char_indices().nth(SHOWN_CHARACTERS_MAX) {
+        Some((at, _)) => Cow::Owned(format!("{}…", text.get(..at).unwrap_or_default())),
+        None => Cow::Borrowed(text),
+    }
 }
 
 #[cfg(test)]

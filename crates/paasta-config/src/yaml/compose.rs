@@ -2,13 +2,19 @@
 
 use std::borrow::Cow;
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::sync::Arc;
 
 use super::events::{Event, Events, Kind as EventKind};
 use super::scalar::{self, Resolved};
 use super::scan::Mark;
+use super::shorten;
 use super::{DEPTH_MAX, NODES_MAX, Parsed, Warning, YamlError, YamlProblem};
+use crate::node::Key;
 use crate::{Map, Node, Position, Value};
+
+/// A text counts as one value more for each of these, as aliases may repeat it.
+const TEXT_BYTES_PER_NODE: usize = 64;
 
 type Result<T> = std::result::Result<T, YamlError>;
 
@@ -20,6 +26,7 @@ pub(super) fn document(text: &str, file: &Arc<str>) -> Result<Parsed> {
         anchors: HashMap::new(),
         open: Vec::new(),
         nodes: 0,
+        kept: 0,
         warnings: Vec::new(),
     };
     let root = composer.stream()?;
@@ -32,7 +39,10 @@ struct Composer<'a> {
     anchors: HashMap<&'a str, Anchored>,
     /// Anchors of the collections that we are inside of.
     open: Vec<&'a str>,
+    /// How many values there are, long texts counted as several.
     nodes: usize,
+    /// How many more are kept for aliases.
+    kept: usize,
     warnings: Vec<Warning>,
 }
 
@@ -61,10 +71,7 @@ enum Kind {
 }
 
 /// One `key: value` as written.
-struct Pair {
-    key: Node,
-    value: Node,
-}
+type Pair = (Node, Node);
 
 impl<'a> Composer<'a> {
     fn stream(&mut self) -> Result<Node> {
@@ -100,7 +107,7 @@ impl<'a> Composer<'a> {
             EventKind::Alias(anchor) => return self.alias(anchor, mark, depth),
             EventKind::Scalar { anchor, tag, text, is_plain } => {
                 self.check_anchor(anchor, mark)?;
-                self.count(1, mark)?;
+                self.count(1 + text.len() / TEXT_BYTES_PER_NODE, mark)?;
                 (anchor, self.scalar(tag.as_deref(), text, is_plain, mark)?)
             }
             EventKind::ListStart { anchor, tag } => {
@@ -118,8 +125,10 @@ impl<'a> Composer<'a> {
             _ => return Err(self.composition(mark, "a value is expected")),
         };
         if let Some(anchor) = anchor {
-            let anchored = Anchored { item: item.clone(), nodes: self.nodes - before, height: item.height };
-            self.anchors.insert(anchor, anchored);
+            let nodes = self.nodes - before;
+            self.kept += nodes;
+            self.count(0, mark)?;
+            self.anchors.insert(anchor, Anchored { item: item.clone(), nodes, height: item.height });
         }
         Ok(item)
     }
@@ -127,9 +136,9 @@ impl<'a> Composer<'a> {
     fn alias(&mut self, anchor: &str, mark: Mark, depth: usize) -> Result<Item> {
         let Some(anchored) = self.anchors.get(anchor) else {
             let problem = if self.open.contains(&anchor) {
-                format!("the alias `*{anchor}` stands inside of what it stands for")
+                format!("the alias `*{}` stands inside of what it stands for", shorten(anchor))
             } else {
-                format!("the alias `*{anchor}` has no anchor before it")
+                format!("the alias `*{}` has no anchor before it", shorten(anchor))
             };
             return Err(self.composition(mark, problem));
         };
@@ -203,7 +212,7 @@ impl<'a> Composer<'a> {
             if key.kind == Kind::Merge {
                 self.merge(value, value_mark, &mut merged)?;
             } else {
-                own.push(Pair { key: key.node, value: self.as_value(value)? });
+                own.push((key.node, self.as_value(value)?));
             }
         }
         let node = Node { value: Value::Map(self.lay(merged, own)), position: Some(self.at(mark)) };
@@ -226,41 +235,50 @@ impl<'a> Composer<'a> {
             }
             _ => return Err(self.value_error(mark, "`<<` takes a map or a list of maps")),
         };
-        let pairs = maps.into_iter().flat_map(Map::into_entries);
-        merged.extend(pairs.map(|(key, value)| Pair { key, value }));
+        merged.extend(maps.into_iter().flat_map(Map::into_entries));
         Ok(())
     }
 
     /// Merged pairs first, then the map's own; a key keeps its first place and takes its last value.
     fn lay(&mut self, merged: Vec<Pair>, own: Vec<Pair>) -> Map {
-        let mut entries: Vec<(Node, Node)> = Vec::with_capacity(merged.len() + own.len());
-        let mut places: HashMap<KeyId, (usize, Option<Position>)> = HashMap::new();
-        let merged = merged.into_iter().map(|pair| (pair, false));
-        for (pair, is_own) in merged.chain(own.into_iter().map(|pair| (pair, true))) {
-            match places.get_mut(&KeyId::of(&pair.key)) {
-                None => {
-                    let written = pair.key.position.clone().filter(|_| is_own);
-                    places.insert(KeyId::of(&pair.key), (entries.len(), written));
-                    entries.push((pair.key, pair.value));
-                }
-                Some((place, written)) => {
-                    let place = *place;
-                    if is_own {
-                        let again = pair.key.position.clone();
-                        if let (Some(first), Some(again)) = (written.clone(), again.clone()) {
-                            let key =
-                                pair.key.as_str().map_or_else(|| format!("{:?}", pair.key), str::to_owned);
-                            self.warnings.push(Warning { key, first, again });
-                        }
-                        *written = written.take().or(again);
-                    }
-                    if let Some(entry) = entries.get_mut(place) {
-                        entry.1 = pair.value;
+        let has_duplicates = self.warn_of_duplicates(&own);
+        if merged.is_empty() && !has_duplicates {
+            return Map::from_distinct(own);
+        }
+        merged.into_iter().chain(own).collect()
+    }
+
+    /// Whether a key stands twice, which is told each time.
+    fn warn_of_duplicates(&mut self, own: &[Pair]) -> bool {
+        const COMPARED_KEYS_MAX: usize = 16;
+        let before = self.warnings.len();
+        let mut warn = |first: &Node, again: &Node| {
+            let (Some(first), Some(position)) = (first.position.clone(), again.position.clone()) else {
+                return;
+            };
+            let key = again.as_str().map_or_else(|| format!("{again:?}"), str::to_owned);
+            let key = shorten(&key).into_owned();
+            self.warnings.push(Warning { key, first, again: position });
+        };
+        if own.len() <= COMPARED_KEYS_MAX {
+            for (n, (again, _)) in own.iter().enumerate() {
+                let Some(id) = Key::of(again) else { continue };
+                let first = own.iter().take(n).find(|(key, _)| Key::of(key).as_ref() == Some(&id));
+                first.into_iter().for_each(|(first, _)| warn(first, again));
+            }
+        } else {
+            let mut seen: HashMap<Key<'_>, &Node> = HashMap::with_capacity(own.len());
+            for (again, _) in own {
+                let Some(id) = Key::of(again) else { continue };
+                match seen.entry(id) {
+                    Entry::Occupied(first) => warn(first.get(), again),
+                    Entry::Vacant(place) => {
+                        place.insert(again);
                     }
                 }
             }
         }
-        Map::from_distinct(entries)
+        self.warnings.len() > before
     }
 
     /// A merge mark or `=` is no value.
@@ -281,7 +299,7 @@ impl<'a> Composer<'a> {
     fn check_anchor(&self, anchor: Option<&str>, mark: Mark) -> Result<()> {
         match anchor {
             Some(anchor) if self.anchors.contains_key(anchor) || self.open.contains(&anchor) => {
-                Err(self.composition(mark, format!("the anchor `&{anchor}` stands twice")))
+                Err(self.composition(mark, format!("the anchor `&{}` stands twice", shorten(anchor))))
             }
             _ => Ok(()),
         }
@@ -297,7 +315,7 @@ impl<'a> Composer<'a> {
 
     fn count(&mut self, nodes: usize, mark: Mark) -> Result<()> {
         self.nodes = self.nodes.saturating_add(nodes);
-        if self.nodes > NODES_MAX {
+        if self.nodes.saturating_add(self.kept) > NODES_MAX {
             return Err(self.too_large(mark, format!("the file comes to more than {NODES_MAX} values")));
         }
         Ok(())
@@ -317,33 +335,5 @@ impl<'a> Composer<'a> {
 
     fn too_large(&self, mark: Mark, problem: String) -> YamlError {
         YamlError { position: self.at(mark), problem: YamlProblem::TooLarge(problem) }
-    }
-}
-
-/// What makes two keys one in Python: `1`, `1.0` and `true` are the same key.
-#[derive(PartialEq, Eq, Hash)]
-enum KeyId {
-    Null,
-    Integer(i64),
-    Other(u64),
-    Text(String),
-    Digits(String),
-    Date(String),
-    Bytes(Vec<u8>),
-}
-
-impl KeyId {
-    fn of(key: &Node) -> Self {
-        match &key.value {
-            Value::Null | Value::List(_) | Value::Map(_) => Self::Null,
-            Value::Bool(b) => Self::Integer((*b).into()),
-            Value::Int(i) => Self::Integer(*i),
-            Value::Float(f) if f.fract() == 0.0 && f.abs() < 9e15 => Self::Integer(*f as i64),
-            Value::Float(f) => Self::Other(f.to_bits()),
-            Value::BigInt(digits) => Self::Digits(digits.clone()),
-            Value::String(text) => Self::Text(text.clone()),
-            Value::Date(text) => Self::Date(text.clone()),
-            Value::Bytes(bytes) => Self::Bytes(bytes.clone()),
-        }
     }
 }

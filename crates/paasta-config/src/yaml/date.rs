@@ -1,5 +1,7 @@
 //! Dates and points in time, as the text that Python's `str()` gives.
 
+use super::shorten;
+
 /// A timestamp; `None` if `text` does not look like one, an error if it does and names no possible time. A
 /// tagged date may do with one digit for month and day.
 pub(super) fn timestamp(text: &str, is_tagged: bool) -> Option<Result<String, String>> {
@@ -23,7 +25,7 @@ pub(super) fn timestamp(text: &str, is_tagged: bool) -> Option<Result<String, St
 }
 
 fn impossible(text: &str) -> String {
-    format!("`{text}` looks like a date, but there is no such time")
+    format!("`{}` looks like a date, but there is no such time", shorten(text))
 }
 
 struct Date {

@@ -1,6 +1,7 @@
 //! From tokens to events: what opens, what closes, and the scalars between.
 
 use std::borrow::Cow;
+use std::collections::HashMap;
 
 use super::scan::{Mark, Placed, Result, Scanner, Style, SyntaxError, Token};
 
@@ -75,7 +76,7 @@ pub(super) struct Events<'a> {
     /// What follows the values that are open.
     after: Vec<State>,
     /// What the document says of tags: handle and what it stands for.
-    tag_prefixes: Vec<(&'a str, Cow<'a, str>)>,
+    tag_prefixes: HashMap<&'a str, Cow<'a, str>>,
 }
 
 impl<'a> Events<'a> {
@@ -84,7 +85,7 @@ impl<'a> Events<'a> {
             scanner: Scanner::new(text),
             state: State::FirstDocument,
             after: Vec::new(),
-            tag_prefixes: Vec::new(),
+            tag_prefixes: HashMap::new(),
         }
     }
 
@@ -186,11 +187,11 @@ impl<'a> Events<'a> {
                 Token::Version { .. } if has_version => return wrong("found duplicate %YAML directive"),
                 Token::Version { major: 1, minor: 1 | 2 } => has_version = true,
                 Token::Version { .. } => return wrong("found incompatible YAML document"),
+                Token::TagPrefix { handle, .. } if self.tag_prefixes.contains_key(handle) => {
+                    return wrong("found duplicate %TAG directive");
+                }
                 Token::TagPrefix { handle, prefix } => {
-                    if self.tag_prefixes.iter().any(|(known, _)| *known == handle) {
-                        return wrong("found duplicate %TAG directive");
-                    }
-                    self.tag_prefixes.push((handle, prefix));
+                    self.tag_prefixes.insert(handle, prefix);
                 }
                 _ => {}
             }
@@ -285,10 +286,10 @@ impl<'a> Events<'a> {
     }
 
     fn whole_tag(&self, handle: &str, suffix: Cow<'a, str>, mark: Mark) -> Result<String> {
-        let declared = self.tag_prefixes.iter().find(|(known, _)| *known == handle);
+        let declared = self.tag_prefixes.get(handle);
         let prefix = match (handle, declared) {
             ("", _) => "",
-            (_, Some((_, prefix))) => prefix,
+            (_, Some(prefix)) => prefix,
             ("!", None) => "!",
             ("!!", None) => super::scalar::TAG_PREFIX,
             _ => return Err(SyntaxError { mark, problem: "found undefined tag handle" }),

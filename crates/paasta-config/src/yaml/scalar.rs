@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use super::base64;
 use super::date;
 use super::int;
+use super::shorten;
 use crate::Value;
 
 /// Of the tags that YAML itself defines.
@@ -35,7 +36,10 @@ pub(super) fn plain(written: Cow<'_, str>) -> Result<Resolved, String> {
     let value = if !text.starts_with(|c: char| c.is_ascii_digit() || matches!(c, '-' | '+' | '.')) {
         None
     } else if is_float(text) {
-        Some(float(text).ok_or_else(|| format!("`{text}` looks like a float, but has no digits"))?)
+        Some(
+            float(text)
+                .ok_or_else(|| format!("`{}` looks like a float, but has no digits", shorten(text)))?,
+        )
     } else if int::is_integer(text) {
         Some(int::integer(text)?)
     } else {
@@ -46,7 +50,7 @@ pub(super) fn plain(written: Cow<'_, str>) -> Result<Resolved, String> {
 
 /// A scalar with an explicit tag, whatever its style.
 pub(super) fn tagged(tag: &str, text: &str) -> Result<Resolved, String> {
-    let cannot = |kind: &str| format!("{text:?} cannot be read as {kind}");
+    let cannot = |kind: &str| format!("{:?} cannot be read as {kind}", shorten(text));
     let value = match tag.strip_prefix(TAG_PREFIX) {
         Some("str") => Value::String(text.to_owned()),
         Some("null") => Value::Null,
@@ -71,8 +75,8 @@ pub(super) fn tagged(tag: &str, text: &str) -> Result<Resolved, String> {
 /// What is said of a tag that we do not take.
 pub(super) fn unknown_tag(tag: &str) -> String {
     match tag.strip_prefix(TAG_PREFIX) {
-        Some(name) => format!("the tag `!!{name}` cannot stand here"),
-        None => format!("the tag `{tag}` is not known"),
+        Some(name) => format!("the tag `!!{}` cannot stand here", shorten(name)),
+        None => format!("the tag `{}` is not known", shorten(tag)),
     }
 }
 
