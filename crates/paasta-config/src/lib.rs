@@ -44,8 +44,8 @@ pub use soa::{
 };
 pub use source::{ConfigSource, Directory, FILE_BYTES_MAX, Memory, SourceError, check_path};
 pub use system::{
-    Coordination, CoordinationDriver, DEFAULT_SYSTEM_CONFIG_DIR, Driver, HostMaintenance, MarathonServer,
-    SYSTEM_CONFIG_DIR_VARIABLE, SystemConfig, SystemError,
+    Coordination, CoordinationDriver, DEFAULT_SYSTEM_CONFIG_DIR, Driver, GitRepo, HostMaintenance,
+    MarathonServer, NativeCredentials, SYSTEM_CONFIG_DIR_VARIABLE, SystemConfig, SystemError, TronMaster,
 };
 pub use validate::{Finding, KnownNames, Severity, json_schema, schema_kinds};
 pub use wanted::{DeploymentRecord, DesiredState, FieldChange, RenderError, Renderer, Wanted};

@@ -8,9 +8,15 @@ use crate::merge::join;
 use crate::setting::{Scope, SettingError};
 use crate::{JsonError, Map, NameError, Node, SourceError, parse_json};
 
+mod access;
+mod cluster;
+mod getter;
 mod keys;
+mod kubernetes;
 mod load;
 
+pub use access::{GitRepo, NativeCredentials};
+pub use cluster::TronMaster;
 pub use keys::{Coordination, CoordinationDriver, Driver, HostMaintenance, MarathonServer};
 
 /// Where the system configuration is unless somebody says otherwise.
@@ -91,6 +97,10 @@ impl SystemError {
     /// The original's name of the error.
     pub fn class(&self) -> &'static str {
         match self {
+            Self::NotConfigured { setting, .. } if setting.starts_with("tron.") => "TronNotConfigured",
+            Self::NotConfigured { setting, .. } if setting.contains("marathon_servers[") => {
+                "MarathonNotConfigured"
+            }
             Self::NotConfigured { .. } | Self::NoDirectory { .. } => "PaastaNotConfiguredError",
             Self::Duplicate { .. } => "DuplicateKeyError",
             Self::Json(_) => "JSONDecodeError",

@@ -1,8 +1,11 @@
 //! A directory of the file system as a [`ConfigSource`].
 
-use std::fs::{self, File};
+use std::fs::{self, File, Metadata};
 use std::io::{self, Read};
+use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
 use std::path::{Component, Path, PathBuf};
+
+use rustix::fs::OFlags;
 
 use super::{ConfigSource, FILE_BYTES_MAX, SourceError, check_path};
 
@@ -44,24 +47,24 @@ impl Directory {
     }
 
     fn read_regular(&self, path: &str) -> io::Result<Vec<u8>> {
-        let refuse = |reason: &str| Err(io::Error::new(io::ErrorKind::InvalidInput, reason.to_owned()));
         let full = self.full(path);
-        let metadata = fs::metadata(&full)?;
-        if !metadata.is_file() {
-            return refuse("it is not a regular file");
-        }
+        check_regular(&fs::metadata(&full)?)?;
+        self.check_inside(path)?;
+        read_regular(&full)
+    }
+
+    fn check_inside(&self, path: &str) -> io::Result<()> {
         if self.leaves(path)? {
-            return refuse("it is a link that leads out of the directory");
+            let reason = "it is a link that leads out of the directory; copy what it points to into the tree";
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, reason));
         }
-        let mut bytes = Vec::with_capacity(metadata.len().min(FILE_BYTES_MAX) as usize);
-        File::open(&full)?.take(FILE_BYTES_MAX + 1).read_to_end(&mut bytes)?;
-        if bytes.len() as u64 > FILE_BYTES_MAX {
-            return refuse("it is larger than 16 MiB");
-        }
-        Ok(bytes)
+        Ok(())
     }
 
     fn names(&self, directory: &str) -> io::Result<Vec<String>> {
+        if !directory.is_empty() {
+            self.check_inside(directory)?;
+        }
         let mut names = Vec::new();
         for entry in fs::read_dir(self.full(directory))? {
             // A name that is not UTF-8 cannot be asked for, so it is not listed.
@@ -112,6 +115,33 @@ fn or_missing<T>(result: io::Result<T>) -> io::Result<Option<T>> {
         Err(e) if matches!(e.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => Ok(None),
         Err(e) => Err(e),
     }
+}
+
+/// The bytes of a regular file of at most 16 MiB. A pipe that takes its place meanwhile is not waited for.
+pub(crate) fn read_regular(path: &Path) -> io::Result<Vec<u8>> {
+    let file = File::options().read(true).custom_flags(OFlags::NONBLOCK.bits() as i32).open(path)?;
+    let metadata = file.metadata()?;
+    check_regular(&metadata)?;
+    let mut bytes = Vec::with_capacity(metadata.len().min(FILE_BYTES_MAX) as usize);
+    file.take(FILE_BYTES_MAX + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > FILE_BYTES_MAX {
+        let reason = "it is larger than 16 MiB; configuration is a few KiB";
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, reason));
+    }
+    Ok(bytes)
+}
+
+fn check_regular(metadata: &Metadata) -> io::Result<()> {
+    let kind = metadata.file_type();
+    let kind = match kind {
+        _ if kind.is_file() => return Ok(()),
+        _ if kind.is_dir() => "a directory",
+        _ if kind.is_fifo() => "a pipe",
+        _ if kind.is_socket() => "a socket",
+        _ => "a device",
+    };
+    let reason = format!("it is {kind}, not a regular file; put a file there, or remove it");
+    Err(io::Error::new(io::ErrorKind::InvalidInput, reason))
 }
 
 fn clean(path: &Path) -> PathBuf {

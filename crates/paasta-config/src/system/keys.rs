@@ -12,7 +12,8 @@
 
 use std::path::PathBuf;
 
-use super::{SystemConfig, SystemError};
+use super::SystemConfig;
+use super::getter::{Read, getters};
 use crate::setting::{Scope, SettingError, integer};
 use crate::{ClusterName, DEFAULT_SOA_DIR, Map, Node, Value};
 
@@ -74,22 +75,6 @@ pub enum HostMaintenance {
     Mesos,
     /// Nowhere: no host is ever about to leave.
     None,
-}
-
-type Read<T> = Result<T, SystemError>;
-
-/// Getters of one shape: key, type, default.
-macro_rules! getters {
-    ($($(#[$doc:meta])* $name:ident: $take:ident or $default:expr => $type:ty;)*) => {
-        impl SystemConfig {
-            $(
-                $(#[$doc])*
-                pub fn $name(&self) -> Read<$type> {
-                    Ok(self.scope().$take(stringify!($name))?.map_or($default, Into::into))
-                }
-            )*
-        }
-    };
 }
 
 getters! {
@@ -258,7 +243,7 @@ impl SystemConfig {
         self.texts("default_push_groups")
     }
 
-    /// `git_config` as written; `None` if unset (config.md §3.2 has its default).
+    /// `git_config` as written; `None` if unset.
     pub fn git_config(&self) -> Read<Option<&Map>> {
         Ok(self.scope().map_or_null("git_config")?)
     }
@@ -272,9 +257,9 @@ impl SystemConfig {
         Ok(Some(seconds.ok_or_else(wrong)?))
     }
 
-    /// The links of `paasta` dashboards, by cluster, as written; empty if unset.
-    pub fn dashboard_links(&self) -> Read<Option<&Map>> {
-        Ok(self.scope().map_or_null("dashboard_links")?)
+    /// The links of `paasta` dashboards, by cluster, as written. No default.
+    pub fn dashboard_links(&self) -> Read<&Map> {
+        self.needed("dashboard_links", self.scope().map_or_null("dashboard_links")?)
     }
 
     /// The names of enabled discovery providers (`smartstack`, `envoy`), in order.
@@ -361,11 +346,11 @@ impl SystemConfig {
         list.iter().enumerate().map(server).collect()
     }
 
-    fn text(&self, key: &str) -> Read<Option<String>> {
+    pub(super) fn text(&self, key: &str) -> Read<Option<String>> {
         Ok(self.scope().text_or_null(key)?.map(str::to_owned))
     }
 
-    fn texts(&self, key: &str) -> Read<Option<Vec<String>>> {
+    pub(super) fn texts(&self, key: &str) -> Read<Option<Vec<String>>> {
         let texts = self.scope().texts_or_null(key)?;
         Ok(texts.map(|texts| texts.into_iter().map(str::to_owned).collect()))
     }

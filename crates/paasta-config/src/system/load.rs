@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::SystemError;
 use crate::SourceError;
-use crate::source::FILE_BYTES_MAX;
+use crate::source::read_regular;
 
 /// How deep directories may nest.
 const DEPTH_MAX: usize = 32;
@@ -43,12 +43,7 @@ fn walk(directory: &Path, depth: usize, found: &mut Vec<PathBuf>) -> io::Result<
 
 fn read(directory: &Path, path: &Path) -> Result<Option<(String, Vec<u8>)>, SystemError> {
     let name = path.display().to_string();
-    match fs::metadata(path).and_then(|metadata| {
-        if metadata.len() > FILE_BYTES_MAX {
-            return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is larger than 16 MiB"));
-        }
-        fs::read(path)
-    }) {
+    match read_regular(path) {
         Ok(bytes) => Ok(Some((name, bytes))),
         Err(e) if e.kind() == io::ErrorKind::PermissionDenied => Ok(None),
         Err(e) if e.kind() == io::ErrorKind::NotFound => Err(SystemError::NoDirectory {
