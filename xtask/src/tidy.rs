@@ -1,6 +1,7 @@
 //! Holds the tree against the rules that ARCHITECTURE.md states.
 
 mod edges;
+mod embedding;
 mod locks;
 mod manifests;
 mod texts;
@@ -21,6 +22,7 @@ pub fn complaints(root: &Path) -> anyhow::Result<Vec<String>> {
     let architecture = read(&root.join("ARCHITECTURE.md"))?;
     let mut complaints = edges::complaints(&architecture, &packages);
     complaints.extend(manifests::complaints(root, &packages)?);
+    complaints.extend(embedding::complaints(&packages)?);
     complaints.extend(locks::complaints(root)?);
     complaints.extend(texts::complaints(root)?);
     Ok(complaints)
