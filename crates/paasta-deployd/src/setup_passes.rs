@@ -51,20 +51,26 @@ impl SetupPasses {
     }
 
     async fn read(&self, instance: &InstanceId) -> Result<Result<Wanted, LoadError>, String> {
-        let count = self.counts.count(instance).await;
+        let unread = Reading::Unknown("it was not asked for".to_owned());
         let (soa_dir, system_config_dir) = (self.soa_dir.clone(), self.system_config_dir.clone());
         let id = instance.clone();
         let read = move || -> Result<Wanted, LoadError> {
             let system = SystemConfig::load(system_config_dir)?;
             let soa = Soa::open(soa_dir);
-            let wanted = soa.wanted(&id, &system, count)?;
+            let wanted = soa.wanted(&id, &system, unread)?;
             for missing in soa.missing_signatures(&wanted) {
                 tracing::warn!(instance = %id, "{missing}");
             }
             Ok(wanted)
         };
         let read = tokio::task::spawn_blocking(read).await;
-        read.map_err(|error| format!("reading its configuration broke off: {error}"))
+        let mut read = read.map_err(|error| format!("reading its configuration broke off: {error}"))?;
+        if let Ok(wanted) = &mut read
+            && wanted.instance().is_autoscaled()
+        {
+            wanted.autoscaled_count = self.counts.count(instance).await;
+        }
+        Ok(read)
     }
 }
 

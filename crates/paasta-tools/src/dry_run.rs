@@ -1,7 +1,7 @@
 //! What would run, without asking any engine: one line of JSON per instance.
 
 use paasta_config::{InstanceType, LoadError, RenderError, Soa, SystemConfig};
-use paasta_core::{ClusterName, Counts, InstanceId, ServiceName};
+use paasta_core::{ClusterName, Counts, InstanceId, Reading, ServiceName};
 use paasta_marathon::{MarathonRenderer, render_app};
 use serde::Serialize;
 use serde_json::value::RawValue;
@@ -78,12 +78,16 @@ pub async fn instance(
     id: &InstanceId,
 ) -> Option<Line> {
     let mut line = Line::new(id.service(), Some(id.instance().to_string()));
-    let wanted = match soa.wanted(id, system, counts.count(id).await) {
+    let unread = Reading::Unknown("it was not asked for".to_owned());
+    let mut wanted = match soa.wanted(id, system, unread) {
         Ok(wanted) => wanted,
         Err(LoadError::NoDeployments { .. }) => return None,
         Err(error) => return Some(line.failed(error.class(), error.to_string())),
     };
     tell_missing_signatures(soa, &wanted);
+    if wanted.instance().is_autoscaled() {
+        wanted.autoscaled_count = counts.count(id).await;
+    }
     match render_app(&wanted) {
         Err(error) => return Some(line.failed(error.class, error.to_string())),
         Ok(app) => {

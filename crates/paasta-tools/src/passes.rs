@@ -7,7 +7,7 @@ use std::sync::Arc;
 use anyhow::Context as _;
 use futures_util::stream::{self, StreamExt};
 use paasta_config::{CoordinationDriver, LoadError, Soa, SystemConfig, Wanted};
-use paasta_core::{ClusterName, Counts, Fleet, InstanceId, Locks, LogRecord, LogSink, SystemClock};
+use paasta_core::{ClusterName, Counts, Fleet, InstanceId, Locks, LogRecord, LogSink, Reading, SystemClock};
 use paasta_drain::DrainTools;
 use paasta_logs::{FileHistory, LogWriter};
 use paasta_marathon::{MarathonEngine, MarathonRenderer};
@@ -120,15 +120,19 @@ impl Passes {
     }
 
     async fn wanted(&self, id: &InstanceId) -> anyhow::Result<Wanted> {
-        let count = self.counts.count(id).await;
         let (files, instance) = (Arc::clone(&self.files), id.clone());
+        let unread = Reading::Unknown("it was not asked for".to_owned());
         let read = move || {
-            let wanted = files.soa.wanted(&instance, &files.system, count)?;
+            let wanted = files.soa.wanted(&instance, &files.system, unread)?;
             tell_missing_signatures(&files.soa, &wanted);
             Ok::<_, LoadError>(wanted)
         };
         let wanted = spawn_blocking(read).await?;
-        wanted.with_context(|| format!("could not load instance `{id}`"))
+        let mut wanted = wanted.with_context(|| format!("could not load instance `{id}`"))?;
+        if wanted.instance().is_autoscaled() {
+            wanted.autoscaled_count = self.counts.count(id).await;
+        }
+        Ok(wanted)
     }
 }
 
