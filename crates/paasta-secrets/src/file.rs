@@ -29,6 +29,9 @@ const PREFIX: &str = "paasta-file:v1:";
 /// its service, name and ecosystem: moved to another place it cannot be decrypted. The signature is an HMAC-SHA-256,
 /// under a second derived key, of service, name, ecosystem and value, so that equal values under different names, or
 /// in different ecosystems, do not show.
+///
+/// A cluster that `vault_cluster_map` does not name is an ecosystem of its own here. Set `vault_environment` to it, so
+/// that a new value bounces the instances that use it.
 #[derive(Clone, Debug)]
 pub struct FileProvider {
     store: Store,

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use paasta_config::{Soa, SystemConfig};
 use paasta_core::{ClusterName, Engine as _, Health, InstanceId, Reading, Task, TaskPhase};
-use paasta_marathon::MarathonEngine;
+use paasta_marathon::{MarathonEngine, MarathonServers};
 use serde::Serialize;
 
 use super::{CLUSTER, Layout, LocalCluster, read_pointer};
@@ -72,8 +72,8 @@ pub async fn status(state_dir: &Path) -> LocalStatus {
     status.process = process.map(|text| text.trim().to_owned());
     status.api = system.cluster().and_then(|name| system.api_endpoint(&name)).ok();
     status.hacheck_port = system.hacheck_port().ok();
-    let servers = system.marathon_servers().unwrap_or_default();
-    status.engine = servers.first().and_then(|server| server.urls.first().cloned());
+    let servers = MarathonServers::from_system(system.map()).unwrap_or_default();
+    status.engine = servers.homes().first().and_then(|(_, server)| server.urls.first().cloned());
     match tokio::time::timeout(Duration::from_secs(ENGINE_SECONDS_MAX), instances(&system)).await {
         Ok(Ok(instances)) => {
             status.instances = instances;
