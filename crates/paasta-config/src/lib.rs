@@ -12,6 +12,7 @@ mod error;
 mod instance;
 mod json;
 mod merge;
+mod nerve;
 mod node;
 mod origin;
 mod services_file;
@@ -29,6 +30,7 @@ pub use instance::{
     BounceHealthParams, Dependency, Healthcheck, HealthcheckMode, InstanceConfig, KubernetesStrategy,
 };
 pub use json::{JsonError, parse_json};
+pub use nerve::{LocalTask, NerveHost, NerveService};
 pub use node::{Map, Node, Position, Value};
 pub use origin::{Feed, Layer, Origin, Place, changed_origins, origins, places};
 pub use paasta_core::{ClusterName, NameError};
