@@ -4,17 +4,23 @@ use std::io::{self, Write as _};
 use std::net::{TcpStream, ToSocketAddrs as _};
 use std::time::Duration;
 
-use paasta_config::SystemConfig;
+use paasta_config::{Map, SystemConfig};
 
 use crate::Context;
 
 const DEFAULT_PORT: u16 = 5049;
 const TIMEOUT: Duration = Duration::from_secs(3);
 
+/// What the original asks about repositories of the people who made it (config.md §5.2).
+const DEFAULT_SERVER: &str = "sysgit.yelpcorp.com";
+const DEFAULT_SERVER_FOR: &str = "yelpcorp.com";
+
 /// Sends `<service>` to `git_config.repos.yelpsoa-configs.deploy_server` (`host`, or of our own `host:port`), if one is
-/// configured. A server that is not there is told on stderr and is no failure: the generator looks by itself, later.
-pub(crate) fn nudge(system: &SystemConfig, service: &str, cx: &mut Context) -> io::Result<()> {
-    let Some(server) = deploy_server(system) else { return Ok(()) };
+/// configured, or if `url`, the service's repository, is one that the original has a server for. Our own key
+/// `git_config.nudge_url_contains` limits it to URLs with that text. A server that is not there is told on stderr and is
+/// no failure: the generator looks by itself, later.
+pub(crate) fn nudge(system: &SystemConfig, service: &str, url: &str, cx: &mut Context) -> io::Result<()> {
+    let Some(server) = deploy_server(system, url) else { return Ok(()) };
     match send(&server, service) {
         Ok(()) => Ok(()),
         Err(error) => writeln!(
@@ -24,10 +30,20 @@ pub(crate) fn nudge(system: &SystemConfig, service: &str, cx: &mut Context) -> i
     }
 }
 
-fn deploy_server(system: &SystemConfig) -> Option<String> {
-    let repos = system.git_config().ok()??.get("repos")?.as_map()?;
-    let server = repos.get("yelpsoa-configs")?.as_map()?.get("deploy_server")?.as_str()?;
-    (!server.is_empty()).then(|| server.to_owned())
+fn deploy_server(system: &SystemConfig, url: &str) -> Option<String> {
+    let git = system.git_config().ok().flatten();
+    let only = git.and_then(|git| git.get("nudge_url_contains")?.as_str());
+    if only.is_some_and(|text| !url.contains(text)) {
+        return None;
+    }
+    match git.and_then(configured_server) {
+        Some(server) => (!server.is_empty()).then(|| server.to_owned()),
+        None => url.contains(DEFAULT_SERVER_FOR).then(|| DEFAULT_SERVER.to_owned()),
+    }
+}
+
+fn configured_server(git: &Map) -> Option<&str> {
+    git.get("repos")?.as_map()?.get("yelpsoa-configs")?.as_map()?.get("deploy_server")?.as_str()
 }
 
 fn send(server: &str, service: &str) -> io::Result<()> {
@@ -65,10 +81,24 @@ mod tests {
     }
 
     #[test]
-    fn only_a_configured_server_is_asked() {
-        let system = |json: &str| SystemConfig::from_json(json).unwrap();
-        assert_eq!(deploy_server(&system("{}")), None);
-        let set = r#"{"git_config": {"repos": {"yelpsoa-configs": {"deploy_server": "h:1"}}}}"#;
-        assert_eq!(deploy_server(&system(set)).as_deref(), Some("h:1"));
+    fn who_is_asked_about_what() {
+        let asked = |git_config: &str, url: &str| {
+            let system = SystemConfig::from_json(&format!("{{{git_config}}}")).unwrap();
+            deploy_server(&system, url)
+        };
+        let server = |more: &str, server: &str| {
+            format!(
+                r#""git_config": {{{more} "repos": {{"yelpsoa-configs": {{"deploy_server": "{server}"}}}}}}"#
+            )
+        };
+        let (ours, theirs) = ("git@code.example.com:web", "git@git.yelpcorp.com:services/web");
+        assert_eq!(asked("", ours), None);
+        assert_eq!(asked("", theirs).as_deref(), Some("sysgit.yelpcorp.com"));
+        for url in [ours, theirs] {
+            assert_eq!(asked(&server("", "h:1"), url).as_deref(), Some("h:1"));
+            assert_eq!(asked(&server("", ""), url), None);
+        }
+        let only = server(r#""nudge_url_contains": "yelpcorp.com","#, "h:1");
+        assert_eq!((asked(&only, ours), asked(&only, theirs).as_deref()), (None, Some("h:1")));
     }
 }

@@ -438,6 +438,41 @@ fn what_is_not_deployed_is_named_and_the_others_go_on() {
 }
 
 #[test]
+fn a_service_whose_remote_is_away_does_not_stop_the_others() {
+    let world = World::new(None);
+    world.mark("prod", 0);
+    fs::write(world.path("soa/api/service.yaml"), "git_url: /nowhere\n").unwrap();
+    fs::write(world.path("soa/web/monitoring.yaml"), "team: y\n").unwrap();
+    let (code, stdout, stderr) = world.run("stop -o x,y -c pnw --yes");
+    assert_eq!(code, 1, "{stderr}");
+    assert!(stdout.starts_with("web.main in pnw: stop at"), "{stdout}{stderr}");
+    assert!(stderr.contains("error: could not list the tags of service `api`"), "{stderr}");
+    assert!(
+        stderr.contains(
+            "could not stop every instance of: api; nothing is deployed yet for: web.canary in pnw"
+        ),
+        "{stderr}"
+    );
+}
+
+#[test]
+fn nudges_can_be_limited_to_some_repositories() {
+    let world = World::new(None);
+    let path = world.path("etc/system.json");
+    let limit = |text: &str| {
+        let mut system: serde_json::Value =
+            serde_json::from_str(&fs::read_to_string(&path).unwrap()).unwrap();
+        system["git_config"]["nudge_url_contains"] = text.into();
+        fs::write(&path, system.to_string()).unwrap();
+    };
+    limit("code.example.com");
+    world.mark("prod", 0);
+    limit("/web.git");
+    world.mark("canary", 0);
+    world.has_nudges(1);
+}
+
+#[test]
 fn help_is_there() {
     let world = World::new(None);
     for command in ["mark-for-deployment", "wait-for-deployment", "start", "stop", "restart"] {

@@ -108,7 +108,7 @@ pub(crate) fn run(args: &Args, cx: &mut Context) -> anyhow::Result<ExitCode> {
     let recorder = Recorder::open(&world.system, cx)?;
     let (commit, refs) = mark(&remote, (group, &args.mark.commit), &recorder, cx)?;
     warn_of_stops(&remote, &branches, &refs, cx)?;
-    nudge(&world.system, remote.service.as_str(), cx)?;
+    nudge(&world.system, remote.service.as_str(), remote.refs.url(), cx)?;
     if !args.wait_for_deployment {
         return Ok(ExitCode::SUCCESS);
     }
@@ -183,7 +183,7 @@ fn mark(
     cx: &mut Context,
 ) -> anyhow::Result<(GitSha, Vec<RemoteRef>)> {
     let Mark { commit, tag, mut refs } = decide(remote, (group, text), cx)?;
-    write_with_patience(remote, &tag, &commit, recorder, cx)
+    write_with_patience(remote, (&tag, &commit), recorder, &thread::sleep, cx)
         .with_context(|| format!("could not mark {commit} for deployment in `{group}`"))?;
     writeln!(cx.stdout, "{commit} is marked for deployment in `{group}`: {tag}")?;
     let message = format!("Marked {commit} for deployment in deploy group {group} by {}", recorder.who());
@@ -195,11 +195,12 @@ fn mark(
     Ok((commit, refs))
 }
 
+/// Up to three attempts with the same name, 5 and 10 seconds apart (config.md §5.2).
 fn write_with_patience(
     remote: &Remote,
-    tag: &str,
-    commit: &GitSha,
+    (tag, commit): (&str, &GitSha),
     recorder: &Recorder,
+    sleep: &dyn Fn(Duration),
     cx: &mut Context,
 ) -> anyhow::Result<()> {
     let mut attempt = 1;
@@ -212,7 +213,7 @@ fn write_with_patience(
         }
         let pause = PAUSE_PER_ATTEMPT * u32::try_from(attempt).unwrap_or(1);
         writeln!(cx.stderr, "warning: {error}; trying again in {} s", pause.as_secs())?;
-        thread::sleep(pause);
+        sleep(pause);
         attempt += 1;
     }
 }
@@ -280,5 +281,65 @@ fn check_permission(remote: &Remote, world: &World) -> anyhow::Result<()> {
             groups.join("`, `"),
             remote.service
         ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Arc, Mutex};
+
+    use paasta_config::SystemConfig;
+    use paasta_deployments::{Refs, RefsError, Written};
+
+    use super::*;
+    use crate::Environment;
+
+    /// Fails as it is told, one after the other; takes the write when nothing is left to fail with.
+    #[derive(Default)]
+    struct Shaky {
+        failures: Mutex<Vec<RefsError>>,
+        asked: Mutex<Vec<String>>,
+    }
+
+    impl Refs for Shaky {
+        fn url(&self) -> &str {
+            "shaky"
+        }
+
+        fn list(&self) -> Result<Vec<RemoteRef>, RefsError> {
+            Ok(Vec::new())
+        }
+
+        fn write(&self, name: &str, commit: &GitSha, mode: WriteMode) -> Result<Written, RefsError> {
+            self.asked.lock().unwrap().push(format!("{name} {} {mode:?}", commit.short()));
+            self.failures.lock().unwrap().pop().map_or(Ok(Written::Done), Err)
+        }
+    }
+
+    /// How often the remote was asked, the seconds slept, and whether it went well.
+    fn attempts(failures: Vec<RefsError>) -> (usize, Vec<u64>, bool) {
+        let refs = Arc::new(Shaky { failures: Mutex::new(failures), ..Shaky::default() });
+        let remote = Remote { service: "web".parse().unwrap(), refs: refs.clone() };
+        let mut cx = Context::captured(Environment::default());
+        let recorder = Recorder::open(&SystemConfig::from_json("{}").unwrap(), &mut cx).unwrap();
+        let slept = Mutex::new(Vec::new());
+        let sleep = |time: Duration| slept.lock().unwrap().push(time.as_secs());
+        let commit = GitSha::new("a".repeat(40)).unwrap();
+        let done = write_with_patience(&remote, ("refs/tags/t", &commit), &recorder, &sleep, &mut cx).is_ok();
+        let asked = refs.asked.lock().unwrap().clone();
+        assert!(asked.iter().all(|one| one == "refs/tags/t aaaaaaaa Overwrite"), "{asked:?}");
+        (asked.len(), slept.into_inner().unwrap(), done)
+    }
+
+    #[test]
+    fn a_remote_that_is_away_is_asked_three_times() {
+        let away = || RefsError::TimedOut { url: "shaky".to_owned(), seconds: 60 };
+        let refused =
+            RefsError::Refused { url: "shaky".to_owned(), name: "t".to_owned(), reason: "no".to_owned() };
+        assert_eq!(attempts(vec![]), (1, vec![], true));
+        assert_eq!(attempts(vec![away()]), (2, vec![5], true));
+        assert_eq!(attempts(vec![away(), away()]), (3, vec![5, 10], true));
+        assert_eq!(attempts(vec![away(), away(), away()]), (3, vec![5, 10], false));
+        assert_eq!(attempts(vec![refused]), (1, vec![], false));
     }
 }

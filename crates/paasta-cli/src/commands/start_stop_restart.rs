@@ -13,7 +13,7 @@ use crate::marks::Remote;
 use crate::nudge::nudge;
 use crate::options::{Selection, SoaDirOnly};
 use crate::record::Recorder;
-use crate::report::HintExt as _;
+use crate::report::{HintExt as _, write_error};
 use crate::selection::{Chosen, choose};
 use crate::world::World;
 use crate::{Context, EXIT_FAILED};
@@ -87,11 +87,24 @@ pub(crate) fn run(verb: Verb, args: &StateArgs, cx: &mut Context) -> anyhow::Res
         return Ok(ExitCode::from(EXIT_FAILED));
     }
     let recorder = Recorder::open(&world.system, cx)?;
-    let mut undeployed = Vec::new();
+    let (mut undeployed, mut failed) = (Vec::new(), Vec::new());
     for service in chosen.services() {
         let of_service: Vec<&Candidate> = chosen.instances.iter().filter(|c| c.service == service).collect();
         let of_service = Group { service, instances: &of_service };
-        undeployed.extend(change_service(verb, &of_service, args.dry_run, (&world, &recorder), cx)?);
+        match change_service(verb, &of_service, args.dry_run, (&world, &recorder), cx) {
+            Ok(not_yet) => undeployed.extend(not_yet),
+            Err(error) if chosen.services().len() == 1 => return Err(error),
+            Err(error) => {
+                let colours = cx.colours_stderr();
+                write_error(&error, colours, &mut cx.stderr)?;
+                failed.push(service.to_owned());
+            }
+        }
+    }
+    if !failed.is_empty() {
+        let others = if undeployed.is_empty() { "" } else { "; nothing is deployed yet for: " };
+        let others = format!("{others}{}", undeployed.join(", "));
+        bail!("could not {} every instance of: {}{others}", verb.word(), failed.join(", "));
     }
     if undeployed.is_empty() {
         return Ok(ExitCode::SUCCESS);
@@ -211,7 +224,7 @@ fn change_service(
         }
     }
     if written > 0 {
-        nudge(&world.system, service, cx)?;
+        nudge(&world.system, service, remote.refs.url(), cx)?;
     }
     Ok(undeployed)
 }

@@ -6,6 +6,7 @@
 //! | `coordination` | map | `{driver: zookeeper}` | `driver` `zookeeper` or `file`; with `file`, `directory` for locks, counts, queue |
 //! | `host_maintenance` | string | `mesos` | `mesos`: at-risk hosts come from the Mesos master; `none`: no host is ever at risk |
 //! | `git_config.default_git_url` | string | the original's | where code is if service.yaml does not say; `{service}` is replaced |
+//! | `git_config.nudge_url_contains` | string | none | whoever is told of new tags is told only of repositories with this in their URL |
 //! | `git_config.timeout_seconds` | integer | `60` | how long one git repository may take to list its refs, and to take one |
 //! | `hacheck_port` | integer | `6666` | default port of `drain_method: hacheck` |
 //! | `history_directory` | string | below | where created versions are written down for `paasta why`; null writes nothing. Default: `history` below `coordination.directory` with `driver: file`, else `/var/lib/paasta/history` |
