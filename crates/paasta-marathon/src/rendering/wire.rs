@@ -27,7 +27,7 @@ pub(crate) fn body(complete: &Complete<'_>, id: &AppId) -> Result<String, Render
         ("constraints", constraints(complete)?),
         ("instances", Json::Ref(&complete.desired.json)),
         ("cmd", complete.cmd.as_ref().map_or(Json::Null, Json::Ref)),
-        ("args", if complete.args.is_truthy() { Json::Ref(&complete.args) } else { Json::Null }),
+        ("args", Json::Ref(&complete.args)),
     ];
     if let Some(gpus) = complete.gpus {
         members.push(("gpus", Json::Node(gpus)));
