@@ -1,5 +1,4 @@
 //! What every type of instance has: listing, Tron, adhoc, and the files of a service beside those of instances.
-#![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 mod common;
 
