@@ -172,7 +172,9 @@ fn usual_root(system: &SystemConfig, cwd: &Path) -> PathBuf {
 
 fn is_service(root: &Path, service: &ServiceName) -> bool {
     let entries = std::fs::read_dir(root.join(service.as_str())).into_iter().flatten().flatten();
-    entries.map(|entry| entry.path()).any(|path| path.extension().is_some_and(|end| end == "yaml"))
+    entries
+        .map(|entry| entry.path())
+        .any(|path| path.extension().is_some_and(|end| end == "yaml" || end == "yml"))
 }
 
 fn is_same(a: &Path, b: &Path) -> bool {
@@ -197,9 +199,9 @@ fn all(root: &Path) -> anyhow::Result<Vec<ServiceName>> {
     for entry in entries {
         let entry = entry.with_context(unreadable)?;
         let name = entry.file_name().to_string_lossy().into_owned();
-        // `.git` and the like, and what all services share.
-        let is_service = entry.path().is_dir() && !name.starts_with(['.', '_']);
-        services.extend(ServiceName::new(name).ok().filter(|_| is_service));
+        // `.git` and the like, what all services share, and folders without files of this kind, such as Tron's own.
+        let is_folder = !name.starts_with(['.', '_']);
+        services.extend(ServiceName::new(name).ok().filter(|name| is_folder && is_service(root, name)));
     }
     services.sort();
     Ok(services)

@@ -158,7 +158,7 @@ pub(super) fn misspelt(map: &Map, known: &[&str], path: &str, file: &str) -> Vec
 }
 
 /// At most two letters apart in length and with the same beginning or end: a slip, not another word.
-fn is_close(given: &str, known: &str) -> bool {
+pub(super) fn is_close(given: &str, known: &str) -> bool {
     let common = given.chars().zip(known.chars()).take_while(|(a, b)| a.eq_ignore_ascii_case(b)).count()
         + given.chars().rev().zip(known.chars().rev()).take_while(|(a, b)| a.eq_ignore_ascii_case(b)).count();
     let longest = given.chars().count().max(known.chars().count());

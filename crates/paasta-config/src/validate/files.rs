@@ -1,6 +1,7 @@
 //! Every file by itself.
 
 use super::blocks::{self, check_file};
+use super::rule::{INTEGER, Rule};
 use super::tables::Table;
 use super::tron_table::MONITORING_KEYS;
 use super::{
@@ -18,6 +19,7 @@ impl Run<'_> {
             self.check_file(&file);
             self.check_cluster(&file);
         }
+        self.check_names_of_files();
         self.check_autotuned();
     }
 
@@ -111,6 +113,32 @@ impl Run<'_> {
         self.findings.push(Finding::whole(self.show(file), "unknown-cluster", message, hint).warning());
     }
 
+    /// Files that nobody reads, but that look as if somebody should.
+    fn check_names_of_files(&mut self) {
+        let files = self.soa.source().list(self.service.as_str()).unwrap_or_default();
+        let clusters = self.system.clusters().unwrap_or_default();
+        let of_clusters =
+            clusters.iter().flat_map(|cluster| InstanceType::ALL.map(|kind| kind.file(cluster)));
+        let known: Vec<String> = GENERAL.map(str::to_owned).into_iter().chain(of_clusters).collect();
+        for file in files.iter().filter(|file| !file.starts_with('.')) {
+            let unread =
+                Table::of_file(file).is_none() && cluster_of(file).is_none() && !known.contains(file);
+            let hint = match file.strip_suffix(".yml") {
+                Some(stem) => Some(format!("Rename it to `{stem}.yaml`.")),
+                None if unread && file.ends_with(".yaml") => {
+                    let close =
+                        known.iter().find(|name| blocks::is_close(file, name) && !files.contains(name));
+                    close.map(|close| format!("Did you mean `{close}`?"))
+                }
+                None => None,
+            };
+            if let Some(hint) = hint {
+                let message = "nothing reads a file of this name";
+                self.findings.push(Finding::whole(self.show(file), "file-name", message, hint).warning());
+            }
+        }
+    }
+
     /// Files that a machine writes; the original reads them unchecked.
     fn check_autotuned(&mut self) {
         let Some(table) = Table::of_kind("autotuned") else { return };
@@ -173,14 +201,19 @@ fn service(map: &Map, file: &str) -> Vec<Finding> {
     blocks::misspelt(map, &known, "", file)
 }
 
+/// Alerts read times as texts or seconds, and take null for what is not set.
 fn monitoring(map: &Map, file: &str) -> Vec<Finding> {
-    let known: Vec<&str> = MONITORING_KEYS.iter().map(|key| key.name).collect();
+    const TIME: Rule = Rule::Either(&[Rule::Text, INTEGER]);
+    let known: Vec<&str> = MONITORING_KEYS.iter().map(|key| key.name).chain(["check_every", "ttl"]).collect();
     let mut findings = blocks::misspelt(map, &known, "", file);
-    for (name, _, value) in named(map) {
-        if let Some(key) = MONITORING_KEYS.iter().find(|key| key.name == name) {
-            let found = blocks::check_value(&key.rule, value, name, file, "type");
-            findings.extend(found.into_iter().map(Finding::warning));
-        }
+    for (name, _, value) in named(map).filter(|(.., value)| !value.is_null()) {
+        let rule = match MONITORING_KEYS.iter().find(|key| key.name == name) {
+            _ if matches!(name, "alert_after" | "check_every" | "ttl") => &TIME,
+            Some(key) => &key.rule,
+            None => continue,
+        };
+        let found = blocks::check_value(rule, value, name, file, "type");
+        findings.extend(found.into_iter().map(Finding::warning));
     }
     findings
 }

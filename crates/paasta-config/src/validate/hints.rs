@@ -25,7 +25,7 @@ pub(super) fn one_of<'a>(given: &str, known: impl IntoIterator<Item = &'a str> +
 }
 
 /// What keys are called elsewhere, or were once, and what they are called here.
-const OTHER_WORDS: [(&str, &str); 8] = [
+const OTHER_WORDS: [(&str, &str); 9] = [
     ("command", "cmd"),
     ("environment", "env"),
     ("health_check_path", "healthcheck_uri"),
@@ -33,6 +33,7 @@ const OTHER_WORDS: [(&str, &str); 8] = [
     ("nerve_ns", "registrations"),
     ("port", "container_port"),
     ("replicas", "instances"),
+    ("ulimit", "extra_docker_args"),
     ("volumes", "extra_volumes"),
 ];
 

@@ -24,13 +24,13 @@ impl Run<'_> {
         let SecretReference { name, shared, .. } = reference;
         let path = self.secret_path(name, *shared);
         let shown = self.soa.source().show(&path);
-        let add = match shared {
-            true => format!("Add it with `paasta secret add --shared -n {name} -c {cluster}`."),
-            false => format!("Add it with `paasta secret add -s {} -n {name} -c {cluster}`.", self.service),
-        };
         let bytes = match self.soa.source().read(&path) {
             Ok(Some(bytes)) => bytes,
-            Ok(None) => return Some((format!("there is no secret `{name}`, as `{shown}` is missing"), add)),
+            Ok(None) => {
+                let hint =
+                    format!("Mend the name, or write the secret to this file, encrypted for `{cluster}`.");
+                return Some((format!("there is no secret `{name}`, as `{shown}` is missing"), hint));
+            }
             Err(error) => {
                 let hint = "Make it a regular file that is readable and inside of the soa-configs.";
                 return Some((
@@ -42,7 +42,7 @@ impl Run<'_> {
         let document = match parse_json(&bytes, &shown) {
             Ok(document) => document,
             Err(error) => {
-                let hint = "Mend the file, or write it anew with `paasta secret`.";
+                let hint = "Mend the file, or write it anew from the secret.";
                 return Some((format!("the secret `{name}` cannot be read: {error}"), hint.to_owned()));
             }
         };
@@ -60,7 +60,9 @@ impl Run<'_> {
         match secret.and_then(|secret| secret.get("ciphertext")) {
             Some(_) => None,
             None => {
-                Some((format!("the secret `{name}` has no `ciphertext` for `{ecosystem}` in `{shown}`"), add))
+                let message =
+                    format!("the secret `{name}` has no `ciphertext` for `{ecosystem}` in `{shown}`");
+                Some((message, format!("Encrypt the secret for `{ecosystem}` too, and add it to this file.")))
             }
         }
     }
@@ -96,7 +98,7 @@ impl Run<'_> {
 
 fn shape(node: &Node, file: &str) -> Vec<Finding> {
     let wrong = |node: &Node, message: &str| {
-        let hint = "Write the file with `paasta secret`, not by hand.";
+        let hint = "Write it as `{\"environments\": {\"ECOSYSTEM\": {\"ciphertext\": \"…\"}}}`.";
         Finding::whole(file, "secret", message, hint).at_node(node).warning()
     };
     let Some(environments) = node.as_map().and_then(|map| map.get("environments")) else {

@@ -17,7 +17,8 @@ pub(crate) struct Linked {
 impl Linked {
     fn target(&self, path: &str) -> Option<String> {
         let (folder, _) = path.rsplit_once('/')?;
-        Some(format!("{folder}/{}", self.links.get(path)?))
+        let target = self.links.get(path)?;
+        Some(target.strip_prefix("../").map_or_else(|| format!("{folder}/{target}"), str::to_owned))
     }
 }
 
@@ -109,6 +110,44 @@ fn services_are_judged_as_the_original_judges_them() {
     }
     assert!(differences.is_empty(), "{}", differences.join("\n"));
     assert!(cases.len() >= 150 && mended <= 2, "{} cases, {mended} mended", cases.len());
+}
+
+/// What a service of these files and links is told.
+fn linked(files: &[(&str, &str)], links: &[(&str, &str)]) -> Vec<String> {
+    let object = |pairs: &[(&str, &str)]| -> Json {
+        pairs.iter().map(|(name, text)| ((*name).to_owned(), json!(text))).collect()
+    };
+    let case = json!({
+        "service": "svc", "clusters": ["c", "d"], "vault_cluster_map": {}, "teams": [],
+        "files": object(files), "links": object(links),
+    });
+    findings(&case).iter().map(ToString::to_string).collect()
+}
+
+#[test]
+fn what_links_lead_to_is_told_once_and_elsewhere_mildly() {
+    let shared = "main: {deploy_group: prod, cpu: 1}\n";
+    let deploy = ("deploy.yaml", "pipeline: [{step: prod}]");
+    let links = [("marathon-c.yaml", "marathon-all.yaml"), ("marathon-d.yaml", "marathon-all.yaml")];
+    assert_eq!(
+        linked(&[("marathon-all.yaml", shared), deploy], &links),
+        ["svc/marathon-all.yaml:1:28: error: main.cpu: there is no such key"]
+    );
+    // The original leaves alone what stands outside of the service's directory.
+    let links = [("marathon-c.yaml", "../other/marathon-c.yaml")];
+    let other = ("../other/marathon-c.yaml", shared);
+    assert_eq!(
+        linked(&[other, deploy], &links),
+        ["svc/marathon-c.yaml:1:28: warning: main.cpu: there is no such key"]
+    );
+    // Instances behind a link are looked at like any others.
+    let links = [("marathon-c.yaml", "marathon-all.yaml")];
+    assert_eq!(
+        linked(&[("marathon-all.yaml", "main: {deploy_group: prd}\n"), deploy], &links),
+        [
+            "svc/marathon-c.yaml:1:22: error: main.deploy_group: deploy.yaml has no step `prd`, so nothing deploys it"
+        ]
+    );
 }
 
 #[test]

@@ -180,3 +180,53 @@ fn secrets_are_looked_for_where_they_are_used() {
         ],
     );
 }
+
+/// Writes down every path that is read or listed.
+#[derive(Debug)]
+struct Watched {
+    files: Memory,
+    paths: std::sync::Mutex<Vec<String>>,
+}
+
+impl paasta_config::ConfigSource for Watched {
+    fn read(&self, path: &str) -> Result<Option<Vec<u8>>, paasta_config::SourceError> {
+        self.paths.lock().unwrap().push(path.to_owned());
+        self.files.read(path)
+    }
+
+    fn list(&self, directory: &str) -> Result<Vec<String>, paasta_config::SourceError> {
+        self.paths.lock().unwrap().push(format!("{directory}/"));
+        self.files.list(directory)
+    }
+}
+
+#[test]
+fn only_the_services_own_files_are_read_and_each_once() {
+    let instances: String =
+        (0..50).map(|n| format!("i{n}: {{deploy_group: prod, env: {{A: SECRET(a)}}}}\n")).collect();
+    let mut files = Memory::new().with("svc/deploy.yaml", "pipeline: [{step: prod}]");
+    for (name, text) in [
+        ("svc/marathon-c.yaml", instances.as_str()),
+        (
+            "svc/tron-c.yaml",
+            "j: {schedule: daily, monitoring: {team: x}, actions: {a: {command: x, deploy_group: prod}}}",
+        ),
+        ("svc/service.yaml", "git_url: x"),
+        ("svc/secrets/a.json", r#"{"environments": {"e": {"ciphertext": "x"}}}"#),
+        ("other/marathon-c.yaml", "main: {}"),
+    ] {
+        files.insert(name, text);
+    }
+    let source = Arc::new(Watched { files, paths: Default::default() });
+    let system = SystemConfig::from_json(r#"{"cluster": "c", "clusters": ["c"]}"#).unwrap();
+    let findings = Soa::new(source.clone()).validate(&"svc".parse().unwrap(), &system, &KNOWN);
+    assert!(findings.is_empty(), "{findings:#?}");
+    let mut paths = source.paths.lock().unwrap().clone();
+    assert!(paths.iter().all(|path| path.starts_with("svc/")), "{paths:?}");
+    // Secrets are small and may be many: they are not kept.
+    paths.retain(|path| path.ends_with(".yaml"));
+    let all = paths.len();
+    paths.sort();
+    paths.dedup();
+    assert_eq!(paths.len(), all, "{paths:?}");
+}
