@@ -112,6 +112,33 @@ impl Roots {
     }
 }
 
+/// So many lines that say the same are shown one by one.
+const ALIKE_SHOWN_MAX: usize = 5;
+
+/// Rows that say the same, put together in the order of their first; those of which there are many are one line for
+/// all, unless `all` are asked for.
+pub(crate) fn alike<'a, T>(rows: &[&'a T], all: bool, same: impl Fn(&T, &T) -> bool) -> Vec<Alike<'a, T>> {
+    let mut groups: Vec<Alike<'a, T>> = Vec::new();
+    for &row in rows {
+        match groups.iter_mut().find(|group| group.rows.first().is_some_and(|first| same(first, row))) {
+            Some(group) => group.rows.push(row),
+            None => groups.push(Alike { rows: vec![row], in_one_line: false }),
+        }
+    }
+    for group in &mut groups {
+        group.in_one_line = !all && group.rows.len() > ALIKE_SHOWN_MAX;
+    }
+    groups
+}
+
+/// Rows that say the same.
+pub(crate) struct Alike<'a, T> {
+    /// Never none.
+    pub(crate) rows: Vec<&'a T>,
+    /// Whether the first stands for all.
+    pub(crate) in_one_line: bool,
+}
+
 /// Values longer than this are cut before people.
 const VALUE_CHARACTERS_MAX: usize = 48;
 
@@ -126,7 +153,7 @@ pub(crate) fn rows(changes: &[Change]) -> Vec<Vec<Cell>> {
         let Some(first) = changes.get(index) else { continue };
         let mut followers = Vec::new();
         for (other, change) in changes.iter().enumerate() {
-            if other == index || (!first.sources.is_empty() && change.sources == first.sources) {
+            if other == index || follows(change, first) {
                 if other != index && told.get(other) == Some(&false) {
                     followers.push(change.field.as_str());
                 }
@@ -141,6 +168,11 @@ pub(crate) fn rows(changes: &[Change]) -> Vec<Vec<Cell>> {
         }
     }
     rows
+}
+
+/// Whether all that is behind `first` is behind `other` as well.
+fn follows(other: &Change, first: &Change) -> bool {
+    !first.sources.is_empty() && first.sources.iter().all(|source| other.sources.contains(source))
 }
 
 /// A field called like its setting first, then by how short they are.
@@ -159,9 +191,9 @@ fn in_order(changes: &[Change]) -> Vec<usize> {
 fn row(change: &Change) -> Vec<Cell> {
     let field = if change.field.is_empty() { "(whole text)" } else { &change.field };
     let value = match (&change.old, &change.new) {
-        (Some(old), Some(new)) => format!("{} → {}", shown(old), shown(new)),
-        (None, Some(new)) => format!("+ {}", shown(new)),
-        (Some(old), None) => format!("- {}", shown(old)),
+        (Some(old), Some(new)) => pair(&old.to_string(), &new.to_string()),
+        (None, Some(new)) => format!("+ {}", cut(&new.to_string())),
+        (Some(old), None) => format!("- {}", cut(&old.to_string())),
         (None, None) => String::new(),
     };
     let one = |source: &Source| {
@@ -176,10 +208,22 @@ fn row(change: &Change) -> Vec<Cell> {
     vec![field.into(), value.into(), Cell::new(Style::Cyan, sources.join(", "))]
 }
 
-fn shown(value: &Value) -> String {
-    let text = value.to_string();
+/// Two values; long ones without what they begin with alike.
+fn pair(old: &str, new: &str) -> String {
+    /// So much of what is alike stays, to be recognised.
+    const ALIKE_KEPT: usize = 8;
+    let alike = old.chars().zip(new.chars()).take_while(|(a, b)| a == b).count();
+    let long = [old, new].iter().any(|text| text.chars().count() > VALUE_CHARACTERS_MAX);
+    if !long || alike <= 2 * ALIKE_KEPT {
+        return format!("{} → {}", cut(old), cut(new));
+    }
+    let rest = |text: &str| text.chars().skip(alike - ALIKE_KEPT).collect::<String>();
+    format!("…{} → …{}", cut(&rest(old)), cut(&rest(new)))
+}
+
+fn cut(text: &str) -> String {
     if text.chars().count() <= VALUE_CHARACTERS_MAX {
-        return text;
+        return text.to_owned();
     }
     let start: String = text.chars().take(VALUE_CHARACTERS_MAX).collect();
     format!("{start}…")
@@ -211,5 +255,14 @@ mod tests {
             "  mem    1 → 2  web/marathon-pnw.yaml:3\n    and so container.docker.parameters[memory-swap]\n  \
              env.A  1 → 2  web/marathon-pnw.yaml:3\n"
         );
+    }
+
+    #[test]
+    fn long_values_show_where_they_differ() {
+        assert_eq!(pair("1", "2"), "1 → 2");
+        let image = |sha: &str| format!("\"registry.example.com/services-web:paasta-{sha}{sha}\"");
+        let shown = pair(&image("0123456789"), &image("abcdefghij"));
+        assert_eq!(shown, "…:paasta-01234567890123456789\" → …:paasta-abcdefghijabcdefghij\"");
+        assert_eq!(cut(&"x".repeat(60)).chars().count(), 49);
     }
 }

@@ -11,7 +11,9 @@ use crate::report::HintExt as _;
 
 /// One listing per home.
 pub(crate) struct Live {
-    homes: BTreeMap<HomeId, Reading<Vec<LiveApp>>>,
+    homes: BTreeMap<HomeId, Reading<()>>,
+    /// By the short id of their instance.
+    apps: BTreeMap<String, Vec<LiveApp>>,
 }
 
 impl Live {
@@ -25,7 +27,18 @@ impl Live {
         }
         let engine =
             MarathonEngine::new(&servers, Box::new(NoMaintenance)).context("could not look at what runs")?;
-        Ok(Self { homes: engine.live_apps().await })
+        let mut live = Self { homes: BTreeMap::new(), apps: BTreeMap::new() };
+        for (home, listed) in engine.live_apps().await {
+            let answered = listed.map(|apps| live.add(apps));
+            live.homes.insert(home, answered);
+        }
+        Ok(live)
+    }
+
+    fn add(&mut self, apps: Vec<LiveApp>) {
+        for app in apps {
+            self.apps.entry(app.id.short_id().to_owned()).or_default().push(app);
+        }
     }
 
     /// The homes that did not answer, with the reasons.
@@ -50,17 +63,15 @@ impl Live {
             Some(rendered) => rendered.homes.all().collect(),
             None => self.homes.keys().collect(),
         };
-        let mut apps = Vec::new();
-        for home in homes {
-            match self.homes.get(home) {
-                Some(Reading::Known(listed)) => {
-                    apps.extend(listed.iter().filter(|app| app.id.belongs_to(id)))
-                }
+        for home in &homes {
+            match self.homes.get(*home) {
+                Some(Reading::Known(())) => {}
                 Some(Reading::Unknown(why)) if why.contains(home.as_str()) => return Err(why.clone()),
                 Some(Reading::Unknown(why)) => return Err(format!("{home}: {why}")),
                 None => return Err(format!("{home} was not asked")),
             }
         }
+        let mut apps: Vec<&LiveApp> = self.own(id).filter(|app| homes.contains(&&app.home)).collect();
         apps.sort_by_key(|app| {
             let meant = rendered.is_some_and(|r| app.id == r.app && app.home == r.homes.current);
             (!meant, std::cmp::Reverse(app.instances), app.id.clone())
@@ -76,13 +87,17 @@ impl Live {
     ) -> Result<Vec<&LiveApp>, String> {
         let mut apps = self.of(id, rendered)?;
         let astray: Vec<&LiveApp> =
-            self.apps().filter(|app| app.id.belongs_to(id) && !apps.contains(app)).collect();
+            self.own(id).filter(|app| !apps.iter().any(|known| std::ptr::eq(*known, *app))).collect();
         apps.extend(astray);
         Ok(apps)
     }
 
+    fn own(&self, id: &InstanceId) -> impl Iterator<Item = &LiveApp> {
+        self.apps.get(&id.short_id()).into_iter().flatten()
+    }
+
     fn apps(&self) -> impl Iterator<Item = &LiveApp> {
-        self.homes.values().filter_map(Reading::known).flatten()
+        self.apps.values().flatten()
     }
 }
 

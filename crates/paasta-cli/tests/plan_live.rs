@@ -99,7 +99,7 @@ fn what_runs_is_compared_before_and_explained_after() {
     // What is not configured any more is told.
     ground.wait_for("the bounce to end", || ground.runs_only(&v2, 2));
     fs::remove_file(&file).expect("removed");
-    assert!(said(&["plan"], 0).contains("hello.main  orphan  2 tasks, runs on unattended"));
+    assert!(said(&["plan"], 0).contains("hello.main  orphan  2 tasks run on unattended"));
     let extra = said(&["switch-over", "--check"], 1);
     assert!(extra.contains("hello.main  extra  it is not in the configuration"), "{extra}");
 }

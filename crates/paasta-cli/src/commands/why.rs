@@ -78,7 +78,7 @@ pub(crate) fn run(args: &Args, cx: &mut Context) -> anyhow::Result<ExitCode> {
     };
     let records = read(&id, &cluster, &world)?;
     let renderer = MarathonRenderer::from_system(world.system.map())?;
-    let roots = Roots(vec![world.soa_dir.display().to_string()]);
+    let roots = Roots(vec![world.soa_dir.display().to_string(), world.system.directory().to_owned()]);
     let bounces = (0..records.len()).rev().take(args.count);
     let bounces = bounces.filter_map(|index| explain(&records, index, &renderer, &roots)).collect();
     let explained = Explained {

@@ -22,6 +22,9 @@ fn compare(path: &str, old: Option<&Value>, new: Option<&Value>, changes: &mut V
         (None, Some(Value::Array(new))) if !new.is_empty() && are_named(new) => {
             arrays(path, &[], new, changes)
         }
+        (Some(Value::Array(old)), None) if !old.is_empty() && are_named(old) => {
+            arrays(path, old, &[], changes)
+        }
         (old, new) => changes.push(change(path, old, new)),
     }
 }
@@ -121,4 +124,51 @@ fn several(path: &str, old: &[Value], new: &[Value], changes: &mut Vec<FieldChan
     }
     changes.extend(gone.into_iter().map(|value| change(path, Some(value), None)));
     changes.extend(come.into_iter().map(|value| change(path, None, Some(value))));
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn any_json() -> impl Strategy<Value = Value> {
+        let leaf = prop_oneof![
+            Just(Value::Null),
+            any::<bool>().prop_map(Value::from),
+            (0..3i64).prop_map(Value::from),
+            "[ab]{0,2}".prop_map(Value::from),
+        ];
+        leaf.prop_recursive(4, 32, 4, |inner| {
+            let parameter =
+                ("[ab]", "[xy]").prop_map(|(key, value)| serde_json::json!({"key": key, "value": value}));
+            prop_oneof![
+                prop::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
+                prop::collection::vec(parameter, 0..4).prop_map(Value::from),
+                prop::collection::btree_map("[a-d]", inner, 0..4)
+                    .prop_map(|members| Value::Object(members.into_iter().collect())),
+            ]
+        })
+    }
+
+    proptest! {
+        /// No difference is overlooked, and none is made up.
+        #[test]
+        fn only_equal_documents_do_not_differ(a in any_json(), b in any_json()) {
+            prop_assert_eq!(changes(&a, &b).is_empty(), a == b);
+            prop_assert!(changes(&a, &a).is_empty());
+        }
+
+        /// The way back names the same fields.
+        #[test]
+        fn there_and_back_are_the_same_fields(a in any_json(), b in any_json()) {
+            let mut there: Vec<_> =
+                changes(&a, &b).into_iter().map(|c| (c.field.replace("[+]", "[-]"), c.old, c.new)).collect();
+            let mut back: Vec<_> =
+                changes(&b, &a).into_iter().map(|c| (c.field.replace("[+]", "[-]"), c.new, c.old)).collect();
+            there.sort();
+            back.sort();
+            prop_assert_eq!(there, back);
+        }
+    }
 }

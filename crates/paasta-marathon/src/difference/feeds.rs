@@ -80,7 +80,6 @@ fn modes() -> Vec<Feed> {
 
 /// §1.7: what the author says wins over PaaSTA's own, but for the port.
 fn environment(name: &str) -> Vec<Feed> {
-    let image = || with(vec![Feed::of(Deployment, "docker_image")], &registries());
     let own = match name {
         "PAASTA_PORT" => return own(&["container_port"]),
         "PAASTA_DEPLOY_GROUP" => own(&["deploy_group"]),
@@ -89,8 +88,7 @@ fn environment(name: &str) -> Vec<Feed> {
         "PAASTA_RESOURCE_DISK" => own(&["disk"]),
         "PAASTA_RESOURCE_GPUS" => own(&["gpus"]),
         "PAASTA_MONITORING_TEAM" => own(&["monitoring.team"]),
-        "PAASTA_DOCKER_IMAGE" => vec![Feed::of(Deployment, "docker_image")],
-        "PAASTA_GIT_SHA" => image(),
+        "PAASTA_DOCKER_IMAGE" | "PAASTA_GIT_SHA" => vec![Feed::of(Deployment, "docker_image")],
         "PAASTA_CLUSTER" => vec![Feed::of(System, "cluster")],
         _ => Vec::new(),
     };

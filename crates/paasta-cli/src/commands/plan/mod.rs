@@ -123,7 +123,7 @@ impl Comparison {
             Some(mark) => format!("{to} with {} at {}", mark.deploy_group, short(&mark.git_sha)),
             None => to.clone(),
         };
-        let mut roots = vec![to];
+        let mut roots = vec![to, world.system.directory().to_owned()];
         if let From::Configuration { soa, .. } = &from {
             roots.push(soa.source().show(""));
         }

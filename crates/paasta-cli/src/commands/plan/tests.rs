@@ -32,11 +32,27 @@ fn the_summary_says_how_far_it_reaches() {
         "cluster  pnw\nfrom     before\nto       after\n\n\
          web.main       bounce   3 tasks are replaced\n\
          web.long_name  stop     1 task ends\n\
-         web.gone       orphan   2 tasks, runs on unattended\n\
+         web.gone       orphan   2 tasks run on unattended\n\
          web.new        create   1 task starts\n\
          bad            refused  no YAML\n\n\
          1 of 5 instances bounces, 3 tasks are replaced; 1 stops; 1 is created; 1 runs on without configuration; \
          1 is refused; 1 is not deployed.\n"
     );
     assert!(render(&report, true, Paint::new(false)).contains("web.canary     unchanged\n"));
+}
+
+#[test]
+fn many_that_say_the_same_are_one_line() {
+    let unknown =
+        |number: usize| row(&format!("web.i{number}"), Side::Unknown("silent".into()), version("a", 1));
+    let text = |count: usize, all: bool| {
+        let rows = (0..count).map(unknown).collect();
+        render(&Report::new("pnw".into(), "a".into(), "b".into(), rows), all, Paint::new(false))
+    };
+    let few = text(2, false);
+    let expected =
+        "web.i0  unknown  silent\nweb.i1  unknown  silent\n\n2 instances looked at; 2 are unknown.\n";
+    assert!(few.ends_with(expected), "{few}");
+    assert!(text(9, false).contains("web.i0 and 8 others  unknown  silent\n\n9 instances"));
+    assert!(text(9, true).contains("web.i8  unknown  silent\n"));
 }

@@ -2,8 +2,8 @@
 
 use paasta_deploy::Effect;
 
-use super::report::{Report, Row};
-use crate::changes;
+use super::report::{Report, Row, VersionLine};
+use crate::changes::{self, Alike};
 use crate::paint::{Paint, Style};
 use crate::table::{self, Cell};
 
@@ -19,13 +19,18 @@ pub(super) fn render(report: &Report, all: bool, paint: Paint) -> String {
     if !shown.is_empty() {
         out.push('\n');
     }
-    let lines: Vec<Vec<Cell>> = shown.iter().map(|row| head(row)).collect();
-    // One table, so that all instances align; the fields of each go below its line.
-    let lines = table::render(&lines, 0, paint);
-    for (line, row) in lines.lines().zip(&shown) {
-        out.push_str(line);
-        out.push('\n');
-        out.push_str(&table::render(&changes::rows(&row.changes), 2, paint));
+    let groups = changes::alike(&shown, all, alike);
+    // One table, so that all instances align; the fields of each group go below its lines.
+    let lines: Vec<Vec<Cell>> = groups.iter().flat_map(heads_of).collect();
+    let table = table::render(&lines, 0, paint);
+    let mut lines = table.lines();
+    for group in &groups {
+        for line in lines.by_ref().take(heads_of(group).len()) {
+            out.push_str(line);
+            out.push('\n');
+        }
+        let changed = group.rows.first().map(|row| changes::rows(&row.changes)).unwrap_or_default();
+        out.push_str(&table::render(&changed, 2, paint));
     }
     out.push('\n');
     out.push_str(&summary(report));
@@ -37,16 +42,36 @@ fn is_quiet(effect: Effect) -> bool {
     matches!(effect, Effect::Unchanged | Effect::NotDeployed)
 }
 
-fn head(row: &Row) -> Vec<Cell> {
-    let name = match &row.instance {
+/// Whether two rows say the same, and more than their effect.
+fn alike(one: &Row, other: &Row) -> bool {
+    let says_more = !one.changes.is_empty() || one.reason.is_some();
+    says_more && one.effect == other.effect && one.reason == other.reason && one.changes == other.changes
+}
+
+/// The lines of a group: one for each, or one for all.
+fn heads_of(group: &Alike<'_, Row>) -> Vec<Vec<Cell>> {
+    match (group.in_one_line, group.rows.first()) {
+        (true, Some(first)) => {
+            let others = format!("{} and {} others", name(first), group.rows.len() - 1);
+            let replaced = group.rows.iter().map(|row| row.tasks_replaced).sum();
+            let at_most = group.rows.iter().any(|row| row.at_most);
+            let said = (first.effect == Effect::Bounce).then(|| replacing(replaced, at_most));
+            vec![head(others, first.effect, with_reason(said, first))]
+        }
+        _ => group.rows.iter().map(|row| head(name(row), row.effect, detail(row))).collect(),
+    }
+}
+
+fn name(row: &Row) -> String {
+    match &row.instance {
         Some(instance) => format!("{}.{instance}", row.service),
         None => row.service.clone(),
-    };
-    vec![
-        Cell::new(Style::Bold, name),
-        Cell::new(style(row.effect), row.effect.as_str().replace('_', " ")),
-        detail(row).into(),
-    ]
+    }
+}
+
+fn head(name: String, effect: Effect, detail: String) -> Vec<Cell> {
+    let word = effect.as_str().replace('_', " ");
+    vec![Cell::new(Style::Bold, name), Cell::new(style(effect), word), detail.into()]
 }
 
 fn style(effect: Effect) -> Style {
@@ -59,37 +84,31 @@ fn style(effect: Effect) -> Style {
 }
 
 fn detail(row: &Row) -> String {
-    let tasks = |line: &Option<super::report::VersionLine>| {
-        line.as_ref().and_then(|version| version.instances).map(|count| counted(count, "task"))
+    let tasks = |line: &Option<VersionLine>| line.as_ref().and_then(|version| version.instances);
+    let verb = |line, one: &str, many: &str| {
+        tasks(line).map(|count| format!("{} {}", counted(count, "task"), if count == 1 { one } else { many }))
     };
     let said = match row.effect {
-        Effect::Bounce => Some(match row.tasks_replaced {
-            1 => format!("{}1 task is replaced", most(row.at_most)),
-            count => format!("{}{} are replaced", most(row.at_most), counted(count, "task")),
-        }),
-        Effect::Stop => {
-            tasks(&row.from).map(|tasks| format!("{tasks} ends").replace("tasks ends", "tasks end"))
-        }
-        Effect::Create => {
-            tasks(&row.to).map(|tasks| format!("{tasks} starts").replace("tasks starts", "tasks start"))
-        }
-        Effect::Orphan => Some(
-            tasks(&row.from)
-                .map_or_else(|| "runs on".to_owned(), |tasks| format!("{tasks}, runs on unattended")),
-        ),
+        Effect::Bounce => Some(replacing(row.tasks_replaced, row.at_most)),
+        Effect::Stop => verb(&row.from, "ends", "end"),
+        Effect::Create => verb(&row.to, "starts", "start"),
+        Effect::Orphan => verb(&row.from, "runs on unattended", "run on unattended"),
         _ => None,
     };
-    let reason = row.reason.as_deref().map(one_line);
-    let parts: Vec<String> = said.into_iter().chain(reason).collect();
+    with_reason(said, row)
+}
+
+/// What is said of a row, and the reason it has.
+fn with_reason(said: Option<String>, row: &Row) -> String {
+    let one_line = |reason: &str| reason.split_whitespace().collect::<Vec<_>>().join(" ");
+    let parts: Vec<String> = said.into_iter().chain(row.reason.as_deref().map(one_line)).collect();
     parts.join("; ")
 }
 
-fn most(at_most: bool) -> &'static str {
-    if at_most { "at most " } else { "" }
-}
-
-fn one_line(reason: &str) -> String {
-    reason.split_whitespace().collect::<Vec<_>>().join(" ")
+fn replacing(count: usize, at_most: bool) -> String {
+    let limit = if at_most { "at most " } else { "" };
+    let verb = if count == 1 { "is" } else { "are" };
+    format!("{limit}{} {verb} replaced", counted(count, "task"))
 }
 
 fn counted(count: usize, noun: &str) -> String {
@@ -98,20 +117,18 @@ fn counted(count: usize, noun: &str) -> String {
 
 /// `3 of 41 instances bounce, 12 tasks are replaced; 1 scales.`
 fn summary(report: &Report) -> String {
-    let of = report.summary.instances;
+    let of = counted(report.summary.instances, "instance");
     let bounces = report.count(Effect::Bounce);
+    let uncertain = report.count(Effect::Unknown) + report.count(Effect::Refused);
     let mut parts = vec![match bounces {
-        0 => format!("None of {} bounces", counted(of, "instance")),
+        // Of what is unknown nobody can say that it does not bounce.
+        0 if uncertain > 0 => format!("{of} looked at"),
+        0 => format!("None of {of} bounces"),
         _ => {
             let verb = if bounces == 1 { "bounces" } else { "bounce" };
-            let replaced = report.summary.tasks_replaced;
-            format!(
-                "{bounces} of {} {verb}, {}{} {} replaced",
-                counted(of, "instance"),
-                most(report.summary.tasks_replaced_at_most),
-                counted(replaced, "task"),
-                if replaced == 1 { "is" } else { "are" },
-            )
+            let summary = &report.summary;
+            let replaced = replacing(summary.tasks_replaced, summary.tasks_replaced_at_most);
+            format!("{bounces} of {of} {verb}, {replaced}")
         }
     }];
     let others = [

@@ -69,7 +69,7 @@ async fn check(world: &World, targets: &Targets, counts: &Arc<dyn Counts>) -> an
     let live = Live::look(&world.system).await?;
     let renderer = MarathonRenderer::from_system(world.system.map())?;
     let state = State::as_deployed(&world.soa, &world.system, &renderer);
-    let roots = Roots(vec![world.soa_dir.display().to_string()]);
+    let roots = Roots(vec![world.soa_dir.display().to_string(), world.system.directory().to_owned()]);
     let mut rows = Vec::new();
     let mut configured = BTreeSet::new();
     for service in world.soa.services()?.iter().filter(|service| targets.has_service(service)) {

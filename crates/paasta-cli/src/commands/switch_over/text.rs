@@ -2,7 +2,7 @@
 
 use super::judge::Word;
 use super::report::{Report, Row};
-use crate::changes;
+use crate::changes::{self, Alike};
 use crate::paint::{Paint, Style};
 use crate::table::{self, Cell};
 
@@ -14,12 +14,17 @@ pub(super) fn render(report: &Report, all: bool, paint: Paint) -> String {
     }
     let noted = |row: &Row| row.standing != Word::Same || !row.notes.is_empty();
     let shown: Vec<&Row> = report.instances.iter().filter(|row| all || noted(row)).collect();
-    let heads: Vec<Vec<Cell>> = shown.iter().map(|row| head(row)).collect();
+    let groups = changes::alike(&shown, all, alike);
+    let heads: Vec<Vec<Cell>> = groups.iter().flat_map(heads_of).collect();
     let heads = table::render(&heads, 0, paint);
-    for (line, row) in heads.lines().zip(&shown) {
-        out.push_str(line);
-        out.push('\n');
-        out.push_str(&below(row, paint));
+    let mut lines = heads.lines();
+    for group in &groups {
+        let rows = if group.in_one_line { 1 } else { group.rows.len() };
+        for (row, line) in group.rows.iter().take(rows).zip(lines.by_ref()) {
+            out.push_str(line);
+            out.push('\n');
+            out.push_str(&below(row, group.in_one_line, paint));
+        }
     }
     if !out.is_empty() {
         out.push('\n');
@@ -28,7 +33,21 @@ pub(super) fn render(report: &Report, all: bool, paint: Paint) -> String {
     out
 }
 
-fn head(row: &Row) -> Vec<Cell> {
+/// Whether two rows say the same and nothing of their own.
+fn alike(one: &Row, other: &Row) -> bool {
+    let plain = |row: &Row| row.changes.is_empty() && row.notes.is_empty() && row.reason.is_some();
+    plain(one) && plain(other) && (one.standing, &one.reason) == (other.standing, &other.reason)
+}
+
+/// The lines of a group: one for each, or one for all.
+fn heads_of(group: &Alike<'_, Row>) -> Vec<Vec<Cell>> {
+    match (group.in_one_line, group.rows.first()) {
+        (true, Some(first)) => vec![head(first, &format!(" and {} others", group.rows.len() - 1))],
+        _ => group.rows.iter().map(|row| head(row, "")).collect(),
+    }
+}
+
+fn head(row: &Row, others: &str) -> Vec<Cell> {
     let name = match &row.instance {
         Some(instance) => format!("{}.{instance}", row.service),
         None => row.service.clone(),
@@ -39,16 +58,16 @@ fn head(row: &Row) -> Vec<Cell> {
         Word::Same => Style::Green,
     };
     let reason = row.reason.as_deref().unwrap_or_default().split_whitespace().collect::<Vec<_>>().join(" ");
-    vec![Cell::new(Style::Bold, name), Cell::new(style, row.standing.as_str()), reason.into()]
+    vec![Cell::new(Style::Bold, name + others), Cell::new(style, row.standing.as_str()), reason.into()]
 }
 
 /// Ids where they differ, the first field that does, and notes.
-fn below(row: &Row, paint: Paint) -> String {
+fn below(row: &Row, for_all: bool, paint: Paint) -> String {
     let mut rows: Vec<Vec<Cell>> = Vec::new();
     let label = |text| Cell::new(Style::Grey, text);
     let ids = |line: &Option<super::report::PlaceLine>| line.as_ref().map(|place| place.app_id.clone());
     let (live, ours) = (ids(&row.live), ids(&row.ours));
-    if live != ours {
+    if live != ours && !for_all {
         rows.extend(live.map(|id| vec![label("live"), id.into()]));
         rows.extend(ours.map(|id| vec![label("ours"), id.into()]));
     }
