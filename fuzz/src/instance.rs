@@ -2,10 +2,12 @@
 
 use std::sync::Arc;
 
-use paasta_config::{InstanceConfig, InstanceType, KnownNames, Memory, Node, Soa, SystemConfig, parse_json};
+use paasta_config::{InstanceType, KnownNames, Memory, Soa, SystemConfig, parse_json};
 use paasta_core::{InstanceId, Reading, ServiceName};
 use paasta_marathon::{AppRendering, MarathonRenderer, config_hash, render_app};
 use serde_json::{Map, Value, json};
+
+use crate::getters;
 
 const SYSTEM: &str = r#"{"cluster": "c", "clusters": ["c"], "docker_registry": "r.example.com", "volumes": [
     {"hostPath": "/etc/services", "containerPath": "/etc/services", "mode": "RO"}], "vault_environment": "e",
@@ -19,6 +21,11 @@ const FILES: &[&str] = &[
     "svc/smartstack.yaml",
     "svc/monitoring.yaml",
     "svc/dependencies.yaml",
+    "svc/deploy.yaml",
+    "svc/port",
+    "svc/adhoc-c.yaml",
+    "svc/kubernetes-c.yaml",
+    "svc/tron-c.yaml",
     "svc/autotuned_defaults/marathon-c.yaml",
     "svc/secrets/s.json",
     "_shared/secrets/s.json",
@@ -36,7 +43,8 @@ pub fn instance(data: &[u8]) {
     let deployed = case.deployed(&system);
     let soa = || Soa::new(deployed.clone()).cached();
     assert_eq!(all(&soa(), &system, &case), all(&soa(), &system, &case));
-    let known = KnownNames { bounce_methods: &["crossover"], drain_methods: &["noop"] };
+    getters::of_service(&soa(), &system, &Case::service());
+    let known = KnownNames { bounce_methods: &["crossover"], drain_methods: &["noop"], teams: None };
     for finding in soa().validate(&Case::service(), &system, &known) {
         assert!(!finding.to_string().is_empty());
     }
@@ -116,7 +124,8 @@ fn one(soa: &Soa, system: &SystemConfig, id: &InstanceId, case: &Case<'_>) -> Re
         assert!(!error.class().is_empty());
         error.to_string()
     })?;
-    getters(&wanted.instance(), &wanted.autoscaled_count);
+    getters::of_instance(&wanted.instance(), &wanted.autoscaled_count);
+    let _ = soa.missing_signatures(&wanted).len();
     if let Ok(renderer) = MarathonRenderer::from_system(system.map()) {
         let _ = (renderer.shard(&wanted), renderer.previous_shards(&wanted), renderer.homes(&wanted));
     }
@@ -184,20 +193,4 @@ fn text(out: &mut String, string: &str) {
             }
         }
     }
-}
-
-/// None may stop the process, whatever it answers.
-fn getters(config: &InstanceConfig<'_>, count: &Reading<Option<i64>>) {
-    let _ = (config.deploy_group(), config.instances(), config.min_instances(), config.max_instances());
-    let _ = (config.instance_count(count), config.is_autoscaled(), config.autoscaling_path());
-    let _ = (config.registrations(), config.first_registration(), config.nerve_namespace());
-    let _: Node = config.pool();
-    let _ = (config.container_port(), config.cmd(), config.args(), config.env());
-    let _ = (config.cpus(), config.mem(), config.disk(), config.monitoring(), config.team());
-    let _ = (config.replication_threshold(), config.bounce_method(), config.bounce_margin_factor());
-    let _ = (config.bounce_health_params(), config.drain_method(), config.drain_method_params());
-    let _ = (config.bounce_start_deadline(), config.healthcheck_mode(), config.healthcheck());
-    let namespace = config.namespace();
-    let _ = (namespace.mode(), namespace.proxy_port(), namespace.healthcheck_mode());
-    let _ = (namespace.healthcheck_uri(), namespace.discover(), namespace.is_in_smartstack());
 }

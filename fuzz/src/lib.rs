@@ -5,6 +5,7 @@
 
 mod app_ids;
 mod deployments;
+mod getters;
 mod instance;
 mod system;
 mod tags;
