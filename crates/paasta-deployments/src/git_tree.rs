@@ -13,6 +13,9 @@ use paasta_core::GitSha;
 /// As many symbolic links are followed on the way to one file as Linux does.
 const LINKS_MAX: usize = 40;
 
+/// No system takes a longer target of a link.
+const TARGET_BYTES_MAX: usize = 4096;
+
 /// What git writes as the mode of a symbolic link.
 const MODE_LINK: i32 = 0o120_000;
 
@@ -334,6 +337,10 @@ impl<'r> Walk<'r> {
         self.links += 1;
         if self.links > LINKS_MAX {
             return Err(refuse("it is a link among more than 40, or one that leads back to itself"));
+        }
+        let bytes = self.repository.odb().and_then(|odb| odb.read_header(link)).map_err(unreadable)?.0;
+        if bytes > TARGET_BYTES_MAX {
+            return Err(refuse("it is a link to a path of more than 4096 bytes"));
         }
         let blob = self.repository.find_blob(link).map_err(unreadable)?;
         let target = std::str::from_utf8(blob.content())

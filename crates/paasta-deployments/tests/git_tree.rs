@@ -8,6 +8,7 @@ mod common;
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::sync::Arc;
 
 use paasta_config::{ConfigSource, Directory, InstanceType, LoadError, Map, Soa, SystemConfig};
@@ -208,7 +209,7 @@ fn links_are_followed_inside_of_the_root_as_in_a_directory() {
 }
 
 #[test]
-fn large_files_and_submodules_are_refused() {
+fn large_files_large_links_and_submodules_are_refused() {
     let configs = Configs::new();
     fs::write(configs.0.path().join("services/svc/large.yaml"), vec![b'#'; 16 * 1024 * 1024 + 1]).unwrap();
     git(configs.0.path(), &["add", "."]);
@@ -217,8 +218,17 @@ fn large_files_and_submodules_are_refused() {
         configs.0.path(),
         &["update-index", "--add", "--cacheinfo", &format!("160000,{sha},services/module")],
     );
+    // A link whose target is as large as the file.
+    let large = Command::new("git")
+        .args(["rev-parse", ":services/svc/large.yaml"])
+        .current_dir(configs.0.path())
+        .output();
+    let large = String::from_utf8(large.unwrap().stdout).unwrap();
+    let link = format!("120000,{},services/svc/link.yaml", large.trim());
+    git(configs.0.path(), &["update-index", "--add", "--cacheinfo", &link]);
     git(configs.0.path(), &["commit", "-q", "-m", "odd"]);
     let tree = configs.at("services", "HEAD");
+    assert_eq!(text(&tree, "svc/link.yaml"), "refused");
     assert_eq!(text(&tree, "svc/large.yaml"), "refused");
     assert_eq!(text(&tree, "module"), "refused");
     assert_eq!(text(&tree, "module/x.yaml"), "-");
