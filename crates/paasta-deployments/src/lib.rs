@@ -10,6 +10,8 @@
 //! * [`generate_for_service`] does all of it for one service; [`preview_for_service`] says what it would write.
 //! * [`GitTree`] reads soa-configs, or anything else, as it stood at a revision of a git repository.
 //!
+//! `examples/embedded.rs` goes the whole way in one process.
+//!
 //! Nothing here reads the clock: the time of a tag comes in as an argument.
 //!
 //! ```

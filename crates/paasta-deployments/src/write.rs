@@ -134,6 +134,39 @@ mod tests {
     }
 
     #[test]
+    fn an_old_file_that_nobody_can_read_is_written_anew() {
+        let root = tempfile::tempdir().unwrap();
+        fs::create_dir(root.path().join("svc")).unwrap();
+        let file = root.path().join("svc/deployments.json");
+        let deep = "[".repeat(100_000);
+        for old in [&b""[..], b"\xff\xfe", b"null", b"{\"v1\": {}}", b"{\"v1\": NaN}", deep.as_bytes()] {
+            fs::write(&file, old).unwrap();
+            assert_eq!(write_if_changed(root.path(), &empty()).unwrap(), FileChange::Written);
+            assert_eq!(fs::read_to_string(&file).unwrap(), empty().to_text());
+        }
+    }
+
+    #[test]
+    fn a_write_that_fails_leaves_nothing_behind() {
+        let root = tempfile::tempdir().unwrap();
+        let file = root.path().join("svc/deployments.json");
+        fs::create_dir_all(file.join("in the way")).unwrap();
+        let error = write_if_changed(root.path(), &empty()).unwrap_err();
+        assert!(error.to_string().contains("svc/deployments.json"), "{error}");
+        assert_eq!(fs::read_dir(root.path().join("svc")).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn temporary_files_have_the_names_of_the_original() {
+        let root = tempfile::tempdir().unwrap();
+        let (path, _) = create_temporary(&root.path().join("deployments.json")).unwrap();
+        let name = path.file_name().unwrap().to_str().unwrap();
+        let suffix = name.strip_prefix(".deployments.json-").unwrap();
+        let allowed = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_';
+        assert!(suffix.len() == 8 && suffix.bytes().all(allowed), "{name}");
+    }
+
+    #[test]
     fn a_missing_folder_is_an_error_that_names_the_file() {
         let root = tempfile::tempdir().unwrap();
         let error = write_if_changed(root.path(), &empty()).unwrap_err();
