@@ -2,7 +2,7 @@
 
 use std::io::{self, Read};
 use std::os::unix::process::CommandExt as _;
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Child, ChildStdin, ChildStdout, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
@@ -79,6 +79,38 @@ fn run_bounded(
         end(&mut child, presence);
     }
     result
+}
+
+/// Starts the command and lets `talk` have both its pipes, in a thread of its own; after `limit` the command ends, and
+/// with it whatever `talk` waits for.
+pub(crate) fn converse<T: Send + 'static>(
+    mut command: Command,
+    limit: Duration,
+    presence: Presence,
+    talk: impl FnOnce(ChildStdin, ChildStdout) -> T + Send + 'static,
+) -> Result<T, ChildError> {
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
+    if presence == Presence::Nobody {
+        command.process_group(0);
+    }
+    let mut child = command.spawn()?;
+    let (Some(to), Some(from)) = (child.stdin.take(), child.stdout.take()) else {
+        end(&mut child, presence);
+        return Err(io::Error::from(io::ErrorKind::BrokenPipe).into());
+    };
+    let (sender, receiver) = channel();
+    thread::spawn(move || {
+        // Nobody may be waiting any more.
+        let _ = sender.send(talk(to, from));
+    });
+    let said = receiver.recv_timeout(limit).map_err(|_| ChildError::TimedOut);
+    // What is said is said, but the other side may still have something to do.
+    let deadline = Instant::now() + AFTER_THE_END;
+    while said.is_ok() && Instant::now() < deadline && child.try_wait()?.is_none() {
+        thread::sleep(LOOK_AGAIN);
+    }
+    end(&mut child, presence);
+    said
 }
 
 fn collect(child: &mut Child, stdout: &Pipe, stderr: &Pipe, deadline: Instant) -> Result<Output, ChildError> {

@@ -2,7 +2,7 @@
 
 use std::ffi::{OsStr, OsString};
 use std::fmt;
-use std::io::IsTerminal;
+use std::io::{BufReader, IsTerminal};
 use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
@@ -10,6 +10,8 @@ use std::time::Duration;
 use paasta_core::GitSha;
 
 use crate::child::{self, ChildError, Output, Presence};
+use crate::conversation::Partner;
+use crate::over_ssh::{self, Pipes};
 use crate::refs::{before_write, check_name, prove_written};
 use crate::remote::without_password;
 use crate::{Limits, Refs, RefsError, RemoteRef, WriteMode, Written};
@@ -74,6 +76,31 @@ impl GitCommandRefs {
         child::run(probe, self.limits.listing, Presence::Nobody).is_ok_and(|output| output.status.success())
     }
 
+    /// The write itself without git between; `None` where there is no ssh.
+    fn write_over_ssh(
+        &self,
+        name: &str,
+        commit: &GitSha,
+        mode: WriteMode,
+    ) -> Option<Result<Written, RefsError>> {
+        if !is_over_ssh(&self.remote) {
+            return None;
+        }
+        let alone = self.presence == Presence::Nobody;
+        // What the user calls this remote may stand for another.
+        let real = self.run(self.git(&["ls-remote", "--get-url", &self.remote]), self.limits.listing).ok()?;
+        let real = String::from_utf8(real.stdout).ok()?;
+        let mut command = over_ssh::connect(real.trim_end(), "git-receive-pack", alone)?;
+        command.envs(self.environment.iter().map(|(name, value)| (name, value)));
+        let partner = Partner { url: self.url.clone(), limit: self.limits.writing };
+        let (name, commit) = (name.to_owned(), commit.clone());
+        let said = child::converse(command, self.limits.writing, self.presence, move |to, from| {
+            let mut pipes = Pipes { from: BufReader::new(from), to };
+            partner.write_ref(&mut pipes, (&name, &commit), mode)
+        });
+        Some(said.unwrap_or_else(|error| Err(child_failed(error, self.limits.writing, &self.url))))
+    }
+
     fn run(&self, command: Command, limit: Duration) -> Result<Output, RefsError> {
         let mut output = run(command, limit, &self.url, self.presence)?;
         // Some versions of git repeat a URL as it was given.
@@ -90,14 +117,9 @@ impl GitCommandRefs {
         self.run_in(into, init, self.limits.writing)?;
         let remote = self.git(&["remote", "add", "origin", &self.remote]);
         self.run_in(into, remote, self.limits.writing)?;
-        let mut output = self.fetch_once(into, &refspec, None)?;
-        if !output.status.success() && tip.is_none() && is_over_ssh(&self.remote) {
-            // The newer protocol gives any commit, but most sshd drop the variable that asks for it.
-            let again =
-                self.fetch_once(into, &refspec, Some("env GIT_PROTOCOL=version=2 git-upload-pack"))?;
-            // Where only git's own commands may be run, the first answer is the better one.
-            output = if again.status.success() || is_no_such_commit(&again.stderr) { again } else { output };
-        }
+        let fetch =
+            self.git(&["fetch", "--quiet", "--no-tags", "--depth=1", "--filter=tree:0", "origin", &refspec]);
+        let output = self.run_in(into, fetch, self.limits.writing)?;
         if output.status.success() {
             return Ok(());
         }
@@ -107,14 +129,6 @@ impl GitCommandRefs {
         }
         let reason = format!("no ref points at it, and {words}");
         Err(RefsError::NoSuchCommit { url, sha: commit.clone(), reason })
-    }
-
-    fn fetch_once(&self, into: &Path, refspec: &str, program: Option<&str>) -> Result<Output, RefsError> {
-        let program = program.map(|program| format!("--upload-pack={program}"));
-        let mut arguments = vec!["fetch", "--quiet", "--no-tags", "--depth=1", "--filter=tree:0"];
-        arguments.extend(program.as_deref());
-        arguments.extend(["origin", refspec]);
-        self.run_in(into, self.git(&arguments), self.limits.writing)
     }
 
     fn run_in(&self, folder: &Path, mut command: Command, limit: Duration) -> Result<Output, RefsError> {
@@ -141,6 +155,13 @@ impl Refs for GitCommandRefs {
 
     fn write(&self, name: &str, commit: &GitSha, mode: WriteMode) -> Result<Written, RefsError> {
         check_name(name)?;
+        match self.write_over_ssh(name, commit, mode) {
+            // Not ssh, or not as we know it; git may.
+            None | Some(Err(RefsError::Unreachable { .. } | RefsError::Garbled { .. })) => {}
+            Some(Ok(Written::AlreadyThere)) => return Ok(Written::AlreadyThere),
+            Some(Ok(Written::Done)) => return prove_written(self, name, commit),
+            Some(Err(error)) => return Err(error),
+        }
         let refs = self.list()?;
         let now = refs.iter().find(|r| r.name == name).map(RemoteRef::commit);
         if let Some(written) = before_write(&self.url, name, commit, mode, now)? {
@@ -215,14 +236,18 @@ fn git(arguments: &[&str]) -> Command {
 }
 
 fn run(command: Command, limit: Duration, url: &str, presence: Presence) -> Result<Output, RefsError> {
-    child::run(command, limit, presence).map_err(|error| match error {
+    child::run(command, limit, presence).map_err(|error| child_failed(error, limit, url))
+}
+
+fn child_failed(error: ChildError, limit: Duration, url: &str) -> RefsError {
+    match error {
         ChildError::TimedOut => RefsError::TimedOut { url: url.to_owned(), seconds: limit.as_secs() },
         ChildError::TooMuch => RefsError::TooLong { url: url.to_owned(), bytes: child::STDOUT_BYTES_MAX },
         ChildError::Io(error) => RefsError::Unreachable {
             url: url.to_owned(),
             reason: format!("the `git` command could not be run: {error}"),
         },
-    })
+    }
 }
 
 /// Whether a server said that it has no such commit, or none for us. The words are upload-pack's and fetch-pack's.

@@ -11,7 +11,8 @@ use std::time::{Duration, Instant};
 
 use paasta_core::GitSha;
 
-use crate::refs::{before_write, check_name, prove_written};
+use crate::conversation::Partner;
+use crate::refs::{check_name, prove_written};
 use crate::wire::{self, Advertisement, WireError};
 use crate::{Limits, Refs, RefsError, RemoteRef, WriteMode, Written};
 
@@ -57,32 +58,8 @@ impl GitDaemonRefs {
         Ok(advertisement)
     }
 
-    fn conversation_failed(&self, error: WireError, limit: Duration) -> RefsError {
-        let url = self.url.clone();
-        match error {
-            WireError::Io(error) if is_timeout(&error) => {
-                RefsError::TimedOut { url, seconds: limit.as_secs() }
-            }
-            WireError::Io(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
-                RefsError::Unreachable { url, reason: "the server hung up".to_owned() }
-            }
-            WireError::Io(error) => RefsError::Unreachable { url, reason: error.to_string() },
-            WireError::TooMuch => RefsError::TooLong { url, bytes: wire::ADVERTISED_BYTES_MAX },
-            WireError::Garbled(reason) => RefsError::Garbled { url, reason },
-            WireError::Refused(reason) => RefsError::Unreachable { url, reason },
-        }
-    }
-
-    fn push_failed(&self, error: WireError, name: &str, commit: &GitSha) -> RefsError {
-        match error {
-            WireError::Refused(reason) if reason.contains("missing necessary objects") => {
-                RefsError::NoSuchCommit { url: self.url.clone(), sha: commit.clone(), reason }
-            }
-            WireError::Refused(reason) => {
-                RefsError::Refused { url: self.url.clone(), name: name.to_owned(), reason }
-            }
-            other => self.conversation_failed(other, self.limits.writing),
-        }
+    fn partner(&self, limit: Duration) -> Partner {
+        Partner { url: self.url.clone(), limit }
     }
 }
 
@@ -93,27 +70,19 @@ impl Refs for GitDaemonRefs {
 
     fn list(&self) -> Result<Vec<RemoteRef>, RefsError> {
         let advertised = self.advertised();
-        Ok(advertised.map_err(|error| self.conversation_failed(error, self.limits.listing))?.refs)
+        Ok(advertised.map_err(|error| self.partner(self.limits.listing).failed(error))?.refs)
     }
 
     fn write(&self, name: &str, commit: &GitSha, mode: WriteMode) -> Result<Written, RefsError> {
         check_name(name)?;
-        let failed = |error| self.conversation_failed(error, self.limits.writing);
-        let mut stream = self.connect("git-receive-pack", self.limits.writing).map_err(failed)?;
-        let advertised = wire::read_advertisement(&mut stream).map_err(failed)?;
-        let old = advertised.refs.iter().find(|r| r.name == name).map(|r| &r.sha);
-        if let Some(written) = before_write(&self.url, name, commit, mode, old)? {
-            let _ = wire::write_flush(&mut stream);
-            return Ok(written);
+        let partner = self.partner(self.limits.writing);
+        let stream = self.connect("git-receive-pack", self.limits.writing);
+        let mut stream = stream.map_err(|error| partner.failed(error))?;
+        match partner.write_ref(&mut stream, (name, commit), mode)? {
+            Written::AlreadyThere => Ok(Written::AlreadyThere),
+            Written::Done => prove_written(self, name, commit),
         }
-        wire::push_without_objects(&mut stream, &advertised.capabilities, (name, old, commit))
-            .map_err(|error| self.push_failed(error, name, commit))?;
-        prove_written(self, name, commit)
     }
-}
-
-fn is_timeout(error: &io::Error) -> bool {
-    matches!(error.kind(), io::ErrorKind::TimedOut | io::ErrorKind::WouldBlock)
 }
 
 /// The addresses of a host. Who is asked for them may be slow too, and has no limit of its own.

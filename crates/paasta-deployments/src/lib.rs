@@ -27,6 +27,7 @@
 
 mod child;
 mod command;
+mod conversation;
 mod daemon;
 mod difference;
 mod document;
@@ -35,6 +36,7 @@ mod generate;
 mod git_tree;
 mod grammar;
 mod local;
+mod over_ssh;
 mod python_json;
 mod refs;
 mod remote;

@@ -134,7 +134,7 @@ fn daemon(rest: &str) -> Option<RemoteForm> {
 }
 
 /// `%20` and the like, as git reads URLs. What is not such a sequence, or not UTF-8, stays as it is.
-fn percent_decoded(text: &str) -> String {
+pub(crate) fn percent_decoded(text: &str) -> String {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.as_bytes();
     while let Some((&first, tail)) = rest.split_first() {

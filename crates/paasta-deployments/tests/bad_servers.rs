@@ -240,4 +240,18 @@ fn a_write_to_a_silent_server_is_bounded_too() {
         assert_eq!(kind(&error), "timed out", "{scheme}: {error:?}");
         assert!(begin.elapsed() < LIMIT * 2 + SLACK, "{scheme}");
     }
+    let folder = tempfile::tempdir().unwrap();
+    let refs = GitCommandRefs::new("git@example.com:svc.git", Limits::of(LIMIT))
+        .unattended()
+        .with_env("GIT_SSH_COMMAND", ssh(folder.path(), "sleep 1000; :"));
+    let begin = Instant::now();
+    let error = refs.write("refs/tags/x", &sha, WriteMode::Overwrite).unwrap_err();
+    assert_eq!(kind(&error), "timed out", "{error:?}");
+    assert!(begin.elapsed() < LIMIT * 2 + SLACK);
+    let pid = fs::read_to_string(folder.path().join("pid")).unwrap();
+    let deadline = Instant::now() + SLACK;
+    while is_running(pid.trim()) {
+        assert!(Instant::now() < deadline, "ssh runs on");
+        thread::yield_now();
+    }
 }

@@ -31,15 +31,21 @@ impl Sshd {
             return None;
         };
         let folder = tempfile::tempdir().unwrap();
-        for name in ["host", "key", "other"] {
+        for name in ["host", "key", "limited", "other"] {
             let mut keygen = Command::new("ssh-keygen");
             keygen.args(["-q", "-t", "ed25519", "-N", "", "-f", name]).current_dir(folder.path());
             assert!(keygen.status().unwrap().success());
         }
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let at = |name: &str| folder.path().join(name).display().to_string();
-        fs::copy(at("key.pub"), at("authorized_keys")).unwrap();
-        let host = fs::read_to_string(at("host.pub")).unwrap();
+        let public = |name: &str| fs::read_to_string(at(name)).unwrap();
+        // As git servers do it: this key may run git's own commands and nothing else.
+        let limited = format!(
+            "restrict,command=\"git shell -c \\\"$SSH_ORIGINAL_COMMAND\\\"\" {}",
+            public("limited.pub")
+        );
+        fs::write(at("authorized_keys"), public("key.pub") + &limited).unwrap();
+        let host = public("host.pub");
         fs::write(at("known_hosts"), format!("[127.0.0.1]:{port} {host}")).unwrap();
         let config = format!(
             "ListenAddress 127.0.0.1\nPort {port}\nHostKey {}\nAuthorizedKeysFile {}\nStrictModes no\nUsePAM no\n\
@@ -132,6 +138,18 @@ fn ssh_in_every_form_of_its_url() {
         assert_eq!(written, Ok(Written::Done), "{url}");
         assert_eq!(remote.points_at(&name).as_deref(), Some(remote.commits[1].as_str()), "{url}");
     }
+}
+
+/// Neither the newer protocol nor any command of ours gets through, and still a tag comes to a commit that is no tip.
+#[test]
+fn ssh_to_a_server_that_runs_nothing_but_git() {
+    let Some(sshd) = Sshd::start() else { return };
+    let remote = Remote::new();
+    let refs = sshd.refs(&format!("code:{}", remote.path().display()), &sshd.config("limited", ""));
+    let inner = &remote.commits[1];
+    assert_eq!(refs.write("refs/tags/inner", inner, WriteMode::CreateOnly), Ok(Written::Done));
+    assert_eq!(refs.write("refs/tags/inner", inner, WriteMode::CreateOnly), Ok(Written::AlreadyThere));
+    assert_eq!(remote.points_at("refs/tags/inner").as_deref(), Some(inner.as_str()));
 }
 
 #[test]
