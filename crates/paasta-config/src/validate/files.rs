@@ -27,7 +27,9 @@ impl Run<'_> {
         let shown = self.show(file);
         let link = self.soa.source().link_target(&format!("{}/{file}", self.service));
         // What a link leads to is told of the file itself.
-        if link.as_ref().is_some_and(|target| self.files.iter().any(|other| other == target)) {
+        let told_there =
+            |target: &String| self.files.contains(target) && Table::kind_of(target) == Table::kind_of(file);
+        if link.as_ref().is_some_and(told_there) {
             return;
         }
         let document = match self.soa.document(self.service, file) {
@@ -42,7 +44,7 @@ impl Run<'_> {
                 {
                     (finding.message, finding.hint) = told;
                 }
-                if !self.is_read(file) {
+                if !self.is_read(file, link.is_some()) {
                     finding.severity = Severity::Warning;
                 }
                 self.findings.push(finding);
@@ -79,11 +81,14 @@ impl Run<'_> {
         line.chars().nth(finding.column?.checked_sub(1)? as usize)
     }
 
-    /// Whether anything of PaaSTA reads the file.
-    fn is_read(&self, file: &str) -> bool {
-        let of_cluster =
-            |(_, name): (InstanceType, &str)| self.clusters.iter().any(|one| one.as_str() == name);
-        GENERAL.contains(&file) || Table::of_file(file).is_some() || cluster_of(file).is_some_and(of_cluster)
+    /// Whether anything of PaaSTA reads the file, and so fails where it is broken.
+    fn is_read(&self, file: &str, is_link: bool) -> bool {
+        let of_known = |(_, name): (InstanceType, &str)| self.clusters.iter().any(|one| one.as_str() == name);
+        let has_instances =
+            || !self.clusters.is_empty() || self.files.iter().any(|file| file.starts_with("tron-"));
+        (GENERAL.contains(&file) && has_instances())
+            || (Table::of_file(file).is_some() && !is_link)
+            || cluster_of(file).is_some_and(of_known)
     }
 
     /// A file for a cluster that nobody knows is read by nobody.

@@ -6,22 +6,30 @@ use std::sync::Arc;
 use paasta_core::{ClusterName, InstanceId, InstanceName};
 
 use super::instance::Checks;
-use super::{Finding, Run, named, tron};
+use super::{Finding, Run, Severity, named, tron};
 use crate::soa::Document;
 use crate::{InstanceConfig, InstanceType, LoadError, Map, Node, Pipeline};
 
 impl Run<'_> {
     pub(super) fn check_instances(&mut self) {
+        let before = self.findings.len();
         let pipeline = self.pipeline();
+        if self.clusters.is_empty() {
+            // Nobody asks for it yet.
+            self.findings.iter_mut().skip(before).for_each(|finding| finding.severity = Severity::Warning);
+            return;
+        }
         let mut undeployed = Vec::new();
         for cluster in self.clusters.clone() {
             let mut types = BTreeMap::new();
             for kind in InstanceType::ALL {
                 let Some((file, document)) = self.document_of(kind, &cluster) else { continue };
                 self.check_names(kind, &cluster, &file, &document.map, &mut types);
-                if InstanceType::LOADABLE.contains(&kind) && kind != InstanceType::Tron {
-                    for (name, key, value) in named(&document.map).filter(|(name, ..)| !name.starts_with('_'))
-                    {
+                if !InstanceType::LOADABLE.contains(&kind) {
+                    self.findings.push(unloadable(kind, &file));
+                } else if kind != InstanceType::Tron {
+                    let blocks = named(&document.map).filter(|(name, ..)| !name.starts_with('_'));
+                    for (name, key, value) in blocks {
                         let block = Block { kind, cluster: &cluster, file: &file, name, key, value };
                         undeployed.extend(self.check_instance(&block, pipeline.as_ref()));
                     }
@@ -168,6 +176,12 @@ impl Run<'_> {
             format!("Create deploy.yaml with `pipeline: [{{step: {first}}}]`, one step per deploy group.");
         self.findings.push(Finding::whole(self.show("deploy.yaml"), "deploy-group", message, hint));
     }
+}
+
+fn unloadable(kind: InstanceType, file: &str) -> Finding {
+    let message = format!("instances of the type `{kind}` are listed and never run");
+    let hint = "Define them in a marathon file, or delete this one.";
+    Finding::whole(file, "instance-type", message, hint).warning()
 }
 
 /// An instance as it stands in its file.

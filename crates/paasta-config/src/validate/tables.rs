@@ -63,6 +63,11 @@ impl Table {
         TABLES.iter().find(|table| table.kind != "autotuned" && file.starts_with(table.kind))
     }
 
+    /// Its kind, for comparing.
+    pub(super) fn kind_of(file: &str) -> Option<&'static str> {
+        Self::of_file(file).map(|table| table.kind)
+    }
+
     /// The keys of its blocks.
     pub(super) fn keys(&self) -> impl Iterator<Item = &'static str> + use<> {
         let keys = match self.block {

@@ -8,6 +8,7 @@
 mod bad_inputs;
 mod getters;
 mod golden;
+mod mutations;
 mod schemas;
 
 use std::sync::Arc;
