@@ -78,6 +78,8 @@ pub(crate) struct Document {
     pub(crate) warnings: Vec<Warning>,
     /// Whether the file holds nothing at all, not even an empty map.
     pub(crate) is_null: bool,
+    /// What the file holds instead, where that is neither a map nor nothing.
+    other: Option<Node>,
 }
 
 impl Soa {
@@ -226,9 +228,11 @@ impl Soa {
         };
         let mut map = Map::new();
         map.insert(Node::text("port"), port);
+        // Whatever they hold: it counts where it is read, and most instances read nothing of it.
         for name in ["monitoring", "deploy", "data", "smartstack", "dependencies"] {
-            let document = self.document(service, &format!("{name}.yaml"))?;
-            map.insert(Node::text(name), Node::new(crate::Value::Map(document.map.clone())));
+            let document = self.document_of_any_kind(service, &format!("{name}.yaml"))?;
+            let whole = || Node::new(crate::Value::Map(document.map.clone()));
+            map.insert(Node::text(name), document.other.clone().unwrap_or_else(whole));
         }
         for (key, value) in self.document(service, "service.yaml")?.map.iter() {
             map.insert(key.clone(), value.clone());
@@ -267,8 +271,18 @@ impl Soa {
         Ok(Node::new(port.map_or(crate::Value::Null, crate::Value::Int)))
     }
 
-    /// One YAML file of a service, parsed.
+    /// One YAML file of a service, parsed, which has to be a map; an empty list is none of its entries.
     pub(crate) fn document(&self, service: &ServiceName, file: &str) -> Result<Arc<Document>, LoadError> {
+        let document = self.document_of_any_kind(service, file)?;
+        match &document.other {
+            Some(root) if root.as_list().is_none_or(|list| !list.is_empty()) => {
+                Err(SettingError::new("the file", root, "a map").into())
+            }
+            _ => Ok(document),
+        }
+    }
+
+    fn document_of_any_kind(&self, service: &ServiceName, file: &str) -> Result<Arc<Document>, LoadError> {
         let path = format!("{service}/{file}");
         let Some(cache) = &self.cache else { return Ok(Arc::new(self.parse(&path)?)) };
         let lock = || cache.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
@@ -284,12 +298,12 @@ impl Soa {
         let Some((path, bytes)) = self.read_linked(path)? else { return Ok(Document::default()) };
         let parsed = yaml::parse(&bytes, &self.source.show(&path))?;
         let is_null = parsed.root.is_null();
-        let map = match parsed.root.value {
-            crate::Value::Map(map) => map,
-            crate::Value::Null => Map::new(),
-            _ => return Err(SettingError::new("the file", &parsed.root, "a map").into()),
+        let (map, other) = match parsed.root {
+            Node { value: crate::Value::Map(map), .. } => (map, None),
+            Node { value: crate::Value::Null, .. } => (Map::new(), None),
+            root => (Map::new(), Some(root)),
         };
-        Ok(Document { map, warnings: parsed.warnings, is_null })
+        Ok(Document { map, warnings: parsed.warnings, is_null, other })
     }
 
     /// A file, and the path it was found at. A file that holds nothing but the name of a YAML file beside it is a

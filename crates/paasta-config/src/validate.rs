@@ -76,6 +76,7 @@ impl Soa {
         run.check_files();
         run.check_instances();
         run.check_tron();
+        run.check_ecosystems();
         run.check_secret_files();
         told_once(run.findings)
     }

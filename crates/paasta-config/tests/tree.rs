@@ -62,6 +62,25 @@ fn instances_that_load() {
     check(&[(MARATHON, "main: {deploy_group: '{cluster}.{instance}'}")], "main", &format!("{image} None"));
 }
 
+/// What most instances read nothing of may be anything.
+#[test]
+fn files_of_a_service_count_where_they_are_read() {
+    let main = (MARATHON, "main: {}");
+    let image = "services-svc:paasta-1 None";
+    for text in ["[]", "[a]", "text", "5"] {
+        for file in ["data.yaml", "dependencies.yaml", "deploy.yaml"] {
+            check(&[main, (file, text)], "main", image);
+        }
+    }
+    for file in ["monitoring.yaml", "smartstack.yaml", "service.yaml"] {
+        check(&[main, (file, "[]")], "main", image);
+    }
+    for file in ["smartstack.yaml", "service.yaml"] {
+        let expected = format!("InvalidInstanceConfig: svc/{file}:1:1: the file: a list is not a map");
+        check(&[main, (file, "[a]")], "main", &expected);
+    }
+}
+
 #[test]
 fn instances_that_are_not_deployed_or_not_there() {
     check(

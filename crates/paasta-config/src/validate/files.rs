@@ -13,6 +13,9 @@ use crate::{InstanceType, LoadError, Map, Node};
 const GENERAL: [&str; 6] =
     ["data.yaml", "dependencies.yaml", "deploy.yaml", "monitoring.yaml", "service.yaml", "smartstack.yaml"];
 
+/// Those of them that most instances read nothing of.
+const LATE: [&str; 3] = ["dependencies.yaml", "monitoring.yaml", "smartstack.yaml"];
+
 impl Run<'_> {
     pub(super) fn check_files(&mut self) {
         for file in self.files.clone() {
@@ -44,7 +47,12 @@ impl Run<'_> {
                 {
                     (finding.message, finding.hint) = told;
                 }
-                if !self.is_read(file, link.is_some()) {
+                // A file that is whole counts where something of it is read, and there its instances tell.
+                let is_whole = matches!(error, LoadError::Setting(_));
+                if is_whole && file == "data.yaml" {
+                    return;
+                }
+                if !self.is_read(file, link.is_some()) || (is_whole && LATE.contains(&file)) {
                     finding.severity = Severity::Warning;
                 }
                 self.findings.push(finding);

@@ -19,6 +19,26 @@ impl Run<'_> {
         }
     }
 
+    /// Each cluster with instances of the service belongs to an ecosystem, once the system configuration knows any.
+    pub(super) fn check_ecosystems(&mut self) {
+        let Some(ecosystems) = self.ecosystems() else { return };
+        let place = self.system.map().get("vault_cluster_map").and_then(|node| node.position.clone());
+        let without: Vec<&ClusterName> =
+            self.clusters.iter().filter(|cluster| ecosystems.get(cluster.as_str()).is_none()).collect();
+        let findings = without.into_iter().map(|cluster| {
+            let message = format!("`vault_cluster_map` has no ecosystem for the cluster `{cluster}`");
+            let hint = format!("Add `{cluster}` to `vault_cluster_map` in the system configuration.");
+            Finding::whole(self.system.directory(), "secret", message, hint).at(place.as_ref())
+        });
+        let findings: Vec<Finding> = findings.collect();
+        self.findings.extend(findings);
+    }
+
+    fn ecosystems(&self) -> Option<&Map> {
+        let ecosystems = self.system.map().get("vault_cluster_map").and_then(Node::as_map);
+        ecosystems.filter(|map| !map.is_empty())
+    }
+
     /// What is missing for a reference, and what to do.
     fn missing(&self, cluster: &ClusterName, reference: &SecretReference) -> Option<(String, String)> {
         let SecretReference { name, shared, .. } = reference;
@@ -46,15 +66,8 @@ impl Run<'_> {
                 return Some((format!("the secret `{name}` cannot be read: {error}"), hint.to_owned()));
             }
         };
-        let ecosystems = self.system.map().get("vault_cluster_map").and_then(Node::as_map);
-        let ecosystems = ecosystems.filter(|map| !map.is_empty())?;
-        let Some(ecosystem) = ecosystems.get(cluster.as_str()).and_then(Node::as_str) else {
-            let message = format!(
-                "no ecosystem is known for the cluster `{cluster}`, so its secrets cannot be decrypted"
-            );
-            let hint = format!("Add `{cluster}` to `vault_cluster_map` in the system configuration.");
-            return Some((message, hint));
-        };
+        // A cluster without an ecosystem is told once for all.
+        let ecosystem = self.ecosystems()?.get(cluster.as_str()).and_then(Node::as_str)?;
         let environments = document.as_map().and_then(|map| map.get("environments")).and_then(Node::as_map);
         let secret = environments.and_then(|map| map.get(ecosystem)).and_then(Node::as_map);
         match secret.and_then(|secret| secret.get("ciphertext")) {

@@ -158,11 +158,12 @@ fn secrets_are_looked_for_where_they_are_used() {
     let dev = r#"{"clusters": ["c", "d"], "vault_cluster_map": {"c": "dev"}}"#;
     let prod = r#"{"clusters": ["c", "d"], "vault_cluster_map": {"c": "prod", "d": "prod"}}"#;
     let missing = "svc/marathon-c.yaml:1:37: error: main.env.A: there is no secret `x`, as `svc/secrets/x.json` is missing";
+    let lacking = "memory:1:47: error: `vault_cluster_map` has no ecosystem for the cluster `d`";
     check(&tree, none, &[missing]);
-    check(&tree, dev, &[missing]);
+    check(&tree, dev, &[lacking, missing]);
     let tree = tree.with("svc/secrets/x.json", r#"{"environments": {"dev": {"ciphertext": "y"}}}"#);
     check(&tree, none, &[]);
-    check(&tree, dev, &[]);
+    check(&tree, dev, &[lacking]);
     check(
         &tree,
         prod,
@@ -176,6 +177,7 @@ fn secrets_are_looked_for_where_they_are_used() {
         &tree,
         dev,
         &[
+            lacking,
             "svc/marathon-c.yaml:1:37: error: main.env.A: the secret `x` has no `ciphertext` for `dev` in `svc/secrets/x.json`",
             "svc/secrets/x.json:1:1: warning: the secret has no `environments`",
         ],
