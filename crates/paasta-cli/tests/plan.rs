@@ -207,16 +207,22 @@ fn a_mark_is_tried_in_thought() {
     let world = world();
     let soa = world.soa_dir().display().to_string();
     let other = "89".repeat(20);
-    let mark = ["--against", &soa, "--deploy-group", "pnw.main", "--commit", &other];
+    let mark = ["web", "--against", &soa, "--deploy-group", "pnw.main", "--commit", &other];
     let report = json(&world, &mark, 0);
-    assert_eq!(report["summary"]["effects"]["bounce"], 3, "{report:#}");
+    assert_eq!(report["summary"]["effects"]["bounce"], 2, "{report:#}");
     assert_eq!(places(&report, "web.main", "container.docker.image"), ["deployments.json"]);
     let app = row(&report, "web.main")["to"]["app_id"].as_str().expect("an id").to_owned();
     assert!(app.starts_with("web.main.git89898989.config"), "{app}");
-    let same = json(&world, &["--against", &soa, "-l", "pnw.main", "-k", SHA], 0);
-    assert_eq!(same["summary"]["effects"]["unchanged"], 3, "{same:#}");
-    let (code, _, stderr) = world.run(&["plan", "-l", "pnw.main", "-k", "abc"]);
-    assert!(code == 2 && stderr.contains("40 hexadecimal digits"), "{stderr}");
+    let same = json(&world, &["-s", "web", "--against", &soa, "-l", "pnw.main", "-k", SHA], 0);
+    assert_eq!(same["summary"]["effects"]["unchanged"], 2, "{same:#}");
+    let refused = |arguments: &[&str], expected: i32, part: &str| {
+        let (code, _, stderr) = world.run(&[&["plan", "--against", &soa], arguments].concat());
+        assert!(code == expected && stderr.contains(part), "{arguments:?}: {stderr}");
+    };
+    refused(&["web", "-l", "pnw.main", "-k", "abc"], 2, "40 hexadecimal digits");
+    refused(&["-l", "pnw.main", "-k", SHA], 2, "which service's commit");
+    refused(&["web", "api.main", "-l", "pnw.main", "-k", SHA], 2, "which service's commit");
+    refused(&["web", "-l", "pnw.man", "-k", SHA], 1, "Its deploy groups are `pnw.main`.");
 }
 
 fn git(directory: &Path, arguments: &[&str]) {
@@ -266,6 +272,35 @@ fn an_engine_that_does_not_answer_makes_everything_unknown() {
     assert_eq!(report["summary"]["effects"]["unknown"], 3, "{report:#}");
     let reason = row(&report, "web.main")["reason"].as_str().expect("a reason").to_owned();
     assert!(reason.contains("http://127.0.0.1:1"), "{reason}");
+}
+
+/// The count of an autoscaled instance decides nothing but its size.
+#[test]
+fn a_count_that_cannot_be_read_leaves_the_version_known() {
+    let world = world();
+    let file = |max: &str, mem: &str| {
+        let auto =
+            format!("auto: {{deploy_group: pnw.main, min_instances: 2, max_instances: {max}, mem: {mem}}}\n");
+        world.file("web/marathon-pnw.yaml", &auto);
+    };
+    file("5", "100");
+    let before = keep(&world);
+    let count = world.root().join("locks/autoscaling/web/auto");
+    std::fs::create_dir_all(&count).expect("a directory");
+    std::fs::write(count.join("instances"), "many").expect("a file");
+    let plan = |code: i32| json(&world, &["web.auto", "--against", &before], code);
+    assert_eq!(row(&plan(0), "web.auto")["effect"], "unchanged");
+    file("5", "200");
+    let bounce = plan(0);
+    assert_eq!(bounce["summary"]["tasks_replaced_at_most"], true, "{bounce:#}");
+    assert_eq!(row(&bounce, "web.auto")["tasks_replaced"], 5);
+    assert_eq!(row(&bounce, "web.auto")["to"]["instances"], Value::Null);
+    file("9", "100");
+    let unknown = plan(1);
+    let reason = row(&unknown, "web.auto")["reason"].as_str().expect("a reason").to_owned();
+    assert!(reason.contains("holds no number"), "{unknown:#}");
+    std::fs::write(count.join("instances"), "4").expect("a file");
+    assert_eq!(row(&plan(0), "web.auto")["effect"], "unchanged");
 }
 
 /// Trees that were generated with all that configurations hold, against themselves.

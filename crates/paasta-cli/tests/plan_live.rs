@@ -73,7 +73,7 @@ fn what_runs_is_compared_before_and_explained_after() {
 
     // A new commit is foreseen in thought, and explained once it is deployed.
     let v2 = ground.commit("v2");
-    let mark = said(&["plan", "--deploy-group", "web", "--commit", &v2], 0);
+    let mark = said(&["plan", "hello", "--deploy-group", "web", "--commit", &v2], 0);
     assert!(mark.contains("1 of 1 instance bounces, 2 tasks are replaced."), "{mark}");
     ground.deploy("web", "v2");
     ground.wait_for("v2 to run alone", || ground.runs_only(&v2, 2));

@@ -192,6 +192,17 @@ fn sizes_and_bounces_under_way_are_told() {
         web["notes"][0].as_str().expect("a note").contains("web.main.git00000000.config00000000"),
         "{web:#}"
     );
+
+    // The same listing, as `plan` sees it.
+    let (code, stdout, stderr) = world.run(&["plan", "web.main", "--json"]);
+    assert_eq!((code, stderr.as_str()), (0, ""), "{stdout}");
+    let plan: Value = serde_json::from_str(&stdout).expect("JSON");
+    let web = row(&plan, "web.main");
+    assert_eq!((&web["effect"], &web["from"]["instances"]), (&"scale".into(), &2.into()), "{web:#}");
+    assert!(web["reason"].as_str().expect("a reason").contains("3 tasks of other versions"), "{web:#}");
+    second.has(&[]);
+    let plan = world.ok(&["plan", "web.main"]);
+    assert!(plan.contains("web.main  create  3 tasks start\n"), "{plan}");
 }
 
 #[test]

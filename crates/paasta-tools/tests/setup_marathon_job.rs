@@ -188,7 +188,24 @@ fn a_real_run_creates_what_is_missing() {
         let posts = world.posts();
         assert!(matches!(&posts[..], [one] if one.starts_with("POST /v2/apps")), "{posts:?}");
         assert!(String::from_utf8_lossy(&output.stdout).contains("web.main: crossover: waiting for"));
+        let history = fs::read_to_string(world.path("locks/history/prod/web/main.jsonl")).unwrap();
+        let record: Value = serde_json::from_str(&history).expect("one record");
+        assert!(record["app"].as_str().unwrap().starts_with("web.main.git01234567.config"), "{record}");
+        let place = record["settings"]["cmd"].as_str().unwrap();
+        assert!(place.ends_with("web/marathon-prod.yaml:1:13"), "{record}");
     }
+}
+
+#[test]
+fn a_history_that_cannot_be_written_is_a_warning() {
+    let world = World::new(json!({ "history_directory": "/proc/nowhere" }));
+    let output = world.run("setup_marathon_job", &["web.main"]);
+    assert_eq!(output.status.code(), Some(0), "{}", talk(&output));
+    assert!(talk(&output).contains("/proc/nowhere/prod/web/main.jsonl"), "{}", talk(&output));
+    assert_eq!(world.posts().len(), 1);
+    let world = World::new(json!({ "history_directory": null }));
+    assert_eq!(world.run("setup_marathon_job", &["web.main"]).status.code(), Some(0));
+    assert!(!world.path("locks/history").exists());
 }
 
 #[test]

@@ -6,8 +6,8 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use anyhow::Context as _;
-use paasta_config::{Node, Soa, SystemConfig, Value};
-use paasta_core::{ClusterName, Counts, InstanceId, ServiceName};
+use paasta_config::{InstanceType, Node, Soa, SystemConfig, Value};
+use paasta_core::{ClusterName, Counts, InstanceId, InstanceName, ServiceName};
 use paasta_deployments::GitTree;
 use paasta_logs::FileHistory;
 use paasta_marathon::MarathonRenderer;
@@ -41,9 +41,8 @@ mod text;
 /// Exit code 1 if an instance is refused or unknown, else 0.
 #[derive(clap::Args, Debug)]
 pub(crate) struct Args {
-    /// SERVICE or SERVICE.INSTANCE; else every instance of the cluster
-    #[arg(value_name = "SERVICE[.INSTANCE]")]
-    targets: Vec<String>,
+    #[command(flatten)]
+    targets: TargetArgs,
     /// The state to come from: a directory of soa-configs, or a revision of the git repository that SOA_DIR is in
     #[arg(long, value_name = "DIR|GITREV")]
     against: Option<String>,
@@ -53,7 +52,7 @@ pub(crate) struct Args {
     /// The cluster; else that of the system configuration
     #[arg(short = 'c', long = "cluster", alias = "clusters", value_name = "CLUSTER")]
     cluster: Option<String>,
-    /// As if --commit were marked for this deploy group
+    /// As if --commit were marked for this deploy group of the one service that is named
     #[arg(short = 'l', long, value_name = "GROUP", requires = "commit")]
     deploy_group: Option<String>,
     /// As if this commit (all 40 digits) were marked for --deploy-group
@@ -98,7 +97,8 @@ struct Comparison {
 
 pub(crate) fn run(args: &Args, cx: &mut Context) -> anyhow::Result<ExitCode> {
     let comparison = Comparison::new(args, cx)?;
-    let targets = targets(&args.targets, &comparison.world)?;
+    let targets = args.targets.read(&comparison.world)?;
+    comparison.check_mark(&targets)?;
     let report = cx.block_on(comparison.report(&targets))?;
     match args.output.format() {
         Format::Json => writeln!(cx.stdout, "{}", serde_json::to_string_pretty(&report)?)?,
@@ -149,6 +149,33 @@ impl Comparison {
         })
     }
 
+    /// A commit is one service's, and so is what it is marked for; a group that no instance has is a typing error.
+    fn check_mark(&self, targets: &Targets) -> anyhow::Result<()> {
+        let Some(mark) = &self.mark else { return Ok(()) };
+        let mut services: BTreeSet<&ServiceName> = targets.services.iter().collect();
+        services.extend(targets.instances.iter().map(InstanceId::service));
+        let Some((service, true)) = services.first().map(|service| (*service, services.len() == 1)) else {
+            return Err(UsageError("it is not said which service's commit is to be marked".to_owned()))
+                .hint("Name the service, as in `paasta plan SERVICE --deploy-group GROUP --commit SHA`.");
+        };
+        let soa = &self.world.soa;
+        let names = soa.instances(service, &self.cluster, InstanceType::Marathon).unwrap_or_default();
+        let group = |name: &InstanceName| {
+            let id = InstanceId::new(service.clone(), name.clone());
+            soa.deploy_group(&id, InstanceType::Marathon, &self.cluster, &self.system).ok().flatten()
+        };
+        let groups: BTreeSet<String> = names.iter().filter_map(group).collect();
+        if groups.is_empty() || groups.contains(&mark.deploy_group) {
+            return Ok(());
+        }
+        let groups: Vec<String> = groups.into_iter().collect();
+        let (group, cluster) = (&mark.deploy_group, &self.cluster);
+        Err(anyhow::anyhow!(
+            "no instance of service `{service}` in cluster `{cluster}` has deploy group `{group}`"
+        ))
+        .hint(format!("Its deploy groups are `{}`.", groups.join("`, `")))
+    }
+
     async fn report(&self, targets: &Targets) -> anyhow::Result<Report> {
         let renderer = MarathonRenderer::from_system(self.system.map())?;
         let mut after = State::new(&self.world.soa, &self.system, &renderer);
@@ -196,22 +223,37 @@ impl Targets {
     }
 }
 
-/// Services by name alone, instances by `SERVICE.INSTANCE`.
-pub(crate) fn targets(named: &[String], world: &World) -> anyhow::Result<Targets> {
-    let mut targets = Targets::default();
-    for name in named {
-        if name.contains('.') {
-            let id: InstanceId = name.parse().map_err(|error| UsageError(format!("{error}")))?;
-            targets.instances.insert(id);
-        } else {
-            targets.services.insert(world.service(name)?);
+/// Which instances, where every one is meant if none is named.
+#[derive(clap::Args, Clone, Debug, Default)]
+pub(crate) struct TargetArgs {
+    /// SERVICE or SERVICE.INSTANCE; else every instance of the cluster
+    #[arg(value_name = "SERVICE[.INSTANCE]")]
+    targets: Vec<String>,
+    /// Services, comma-separated
+    #[arg(short = 's', long = "service", alias = "services", value_name = "SERVICE", value_delimiter = ',')]
+    services: Vec<String>,
+}
+
+impl TargetArgs {
+    /// Services by name alone, instances by `SERVICE.INSTANCE`.
+    pub(crate) fn read(&self, world: &World) -> anyhow::Result<Targets> {
+        let mut targets = Targets::default();
+        for name in self.targets.iter().chain(&self.services) {
+            if name.contains('.') {
+                let id: InstanceId = name.parse().map_err(|error| UsageError(format!("{error}")))?;
+                targets.instances.insert(id);
+            } else {
+                targets.services.insert(world.service(name)?);
+            }
         }
+        Ok(targets)
     }
-    Ok(targets)
 }
 
 fn cluster(args: &Args, world: &World) -> anyhow::Result<ClusterName> {
-    let Some(named) = &args.cluster else { return Ok(world.system.cluster()?) };
+    let Some(named) = &args.cluster else {
+        return world.system.cluster().hint("Name one with -c CLUSTER.");
+    };
     let named = ClusterName::new(named.as_str()).map_err(|error| UsageError(error.to_string()))?;
     let known = world.clusters()?;
     if !known.contains(&named) {

@@ -10,7 +10,7 @@ use paasta_marathon::MarathonRenderer;
 
 use self::judge::{Standing, judge};
 use self::report::{Report, Row};
-use super::plan::{Targets, targets};
+use super::plan::{TargetArgs, Targets};
 use crate::Context;
 use crate::changes::Roots;
 use crate::live::Live;
@@ -35,9 +35,8 @@ pub(crate) struct Args {
     /// Compare and change nothing; there is no other mode
     #[arg(long, required = true)]
     check: bool,
-    /// SERVICE or SERVICE.INSTANCE; else every instance of the cluster
-    #[arg(value_name = "SERVICE[.INSTANCE]")]
-    targets: Vec<String>,
+    #[command(flatten)]
+    targets: TargetArgs,
     /// Take autoscaled counts from this file (JSON: ZooKeeper path to count)
     #[arg(long, value_name = "FILE")]
     autoscaled_counts: Option<PathBuf>,
@@ -53,7 +52,7 @@ pub(crate) struct Args {
 pub(crate) fn run(args: &Args, cx: &mut Context) -> anyhow::Result<ExitCode> {
     let world = World::open(args.soa_dir.get(), cx)?;
     world.services()?;
-    let targets = targets(&args.targets, &world)?;
+    let targets = args.targets.read(&world)?;
     let file = args.autoscaled_counts.as_deref().map(|file| cx.environment.cwd.join(file));
     let counts = counts(file.as_deref(), &world.system)?;
     let report = cx.block_on(check(&world, &targets, &counts))?;
