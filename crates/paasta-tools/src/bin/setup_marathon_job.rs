@@ -118,6 +118,9 @@ fn parse(names: &[String]) -> (Vec<InstanceId>, Vec<NameError>) {
 }
 
 fn print_json(line: &dry_run::Line) -> anyhow::Result<()> {
-    writeln!(std::io::stdout(), "{}", serde_json::to_string(line)?)?;
+    // In one piece: there may be thousands.
+    let mut text = serde_json::to_string(line)?;
+    text.push('\n');
+    std::io::stdout().write_all(text.as_bytes())?;
     Ok(())
 }
