@@ -27,7 +27,7 @@ pub enum WriteYamlError {
 /// # Ok::<(), paasta_config::WriteYamlError>(())
 /// ```
 pub fn write(document: &impl Serialize) -> Result<String, WriteYamlError> {
-    let json = serde_json::to_string(document)?;
+    let json = as_yaml(&serde_json::to_string(document)?);
     // By way of its text: only there numbers are numbers to both.
     let plain: serde_yaml::Value = serde_yaml::from_str(&json)?;
     let yaml = serde_yaml::to_string(&plain)?;
@@ -35,4 +35,36 @@ pub fn write(document: &impl Serialize) -> Result<String, WriteYamlError> {
     let read = parse(yaml.as_bytes(), "");
     let same = matches!((meant, read), (Ok(meant), Ok(read)) if meant == read.root);
     Ok(if same { yaml } else { format!("{json}\n") })
+}
+
+/// The same JSON as YAML takes it: characters that break a line there, or that it does not allow, are escaped.
+fn as_yaml(json: &str) -> String {
+    let mut out = String::with_capacity(json.len());
+    for c in json.chars() {
+        match c {
+            '\u{7F}'..='\u{9F}' | '\u{2028}' | '\u{2029}' | '\u{FEFF}' | '\u{FFFE}' | '\u{FFFF}' => {
+                out.push_str(&format!("\\u{:04x}", u32::from(c)));
+            }
+            _ => out.push(c),
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Text that needs JSON's notation (`yes`) beside characters that JSON writes as they are.
+    #[test]
+    fn what_breaks_a_line_in_yaml_is_escaped() {
+        for odd in
+            ["\u{85}", "\u{2028}", "\u{2029}", "\u{7F}", "\u{9F}", "\u{FEFF}", "\u{FFFF}", "\u{1F600}", "é"]
+        {
+            let document = serde_json::json!({"answer": "yes", "text": format!("a{odd}b")});
+            let text = write(&document).unwrap();
+            let meant = parse_json(document.to_string().as_bytes(), "").unwrap();
+            assert_eq!(parse(text.as_bytes(), "").unwrap().root, meant, "{text}");
+        }
+    }
 }
