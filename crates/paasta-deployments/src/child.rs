@@ -1,6 +1,6 @@
 //! The `git` command, with a bound on its time and on what it says.
 
-use std::io::{self, Read};
+use std::io::{self, IsTerminal as _, Read};
 use std::os::unix::process::CommandExt as _;
 use std::process::{Child, ChildStdin, ChildStdout, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
@@ -33,13 +33,20 @@ impl From<io::Error> for ChildError {
     }
 }
 
-/// Whether the command may ask somebody something.
+/// Whether the command may ask somebody something, and who ends it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Presence {
     /// At our terminal: the command stays in our process group, because only that may read from the terminal.
     Person,
-    /// Nobody: the command gets a group of its own, which ends as one.
+    /// Nobody: the command gets a group of its own, which ends as one; but at a terminal it stays in ours all the same,
+    /// for Ctrl-C must reach it.
     Nobody,
+}
+
+impl Presence {
+    fn is_group_of_its_own(self) -> bool {
+        self == Presence::Nobody && !io::stdin().is_terminal()
+    }
 }
 
 /// Two million refs with long names are about so much; git's own protocol is read to no more of them.
@@ -67,7 +74,8 @@ fn run_bounded(
 ) -> Result<Output, ChildError> {
     let deadline = Instant::now() + limit;
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    if presence == Presence::Nobody {
+    let group = presence.is_group_of_its_own();
+    if group {
         command.process_group(0);
     }
     let mut child = command.spawn()?;
@@ -76,7 +84,7 @@ fn run_bounded(
     let stderr = Pipe::read(child.stderr.take(), STDERR_BYTES_MAX);
     let result = collect(&mut child, &stdout, &stderr, deadline);
     if result.is_err() {
-        end(&mut child, presence);
+        end(&mut child, group);
     }
     result
 }
@@ -90,12 +98,13 @@ pub(crate) fn converse<T: Send + 'static>(
     talk: impl FnOnce(ChildStdin, ChildStdout) -> T + Send + 'static,
 ) -> Result<T, ChildError> {
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
-    if presence == Presence::Nobody {
+    let group = presence.is_group_of_its_own();
+    if group {
         command.process_group(0);
     }
     let mut child = command.spawn()?;
     let (Some(to), Some(from)) = (child.stdin.take(), child.stdout.take()) else {
-        end(&mut child, presence);
+        end(&mut child, group);
         return Err(io::Error::from(io::ErrorKind::BrokenPipe).into());
     };
     let (sender, receiver) = channel();
@@ -109,7 +118,7 @@ pub(crate) fn converse<T: Send + 'static>(
     while said.is_ok() && Instant::now() < deadline && child.try_wait()?.is_none() {
         thread::sleep(LOOK_AGAIN);
     }
-    end(&mut child, presence);
+    end(&mut child, group);
     said
 }
 
@@ -154,13 +163,13 @@ fn bound_memory(child: &Child) {
 fn bound_memory(_: &Child) {}
 
 /// Ends the command and what it started. Nothing more can be done for what cannot be ended.
-fn end(child: &mut Child, presence: Presence) {
+fn end(child: &mut Child, group: bool) {
     let pid = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
-    match (presence, pid) {
-        (Presence::Nobody, Some(group)) => {
-            let _ = kill_process_group(group, Signal::KILL);
+    match (group, pid) {
+        (true, Some(pid)) => {
+            let _ = kill_process_group(pid, Signal::KILL);
         }
-        (Presence::Person, Some(pid)) => {
+        (false, Some(pid)) => {
             let all = descendants(pid);
             let _ = child.kill();
             for one in all {
