@@ -1,5 +1,4 @@
 //! Every key of the system configuration (config.md §3.2): what it reads as, what it is without, what it must not be.
-#![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 use std::fmt::Debug;
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use paasta_config::json_schema;
+use paasta_config::{Memory, Soa, json_schema};
 
 /// Keys of the tables that nobody reads, as in the original.
 const UNREAD: &[&str] = &["bounce_priority", "sfn_autoscaling"];
@@ -102,4 +102,23 @@ fn literals() -> BTreeSet<String> {
         }
     }
     found
+}
+
+#[test]
+fn what_a_job_may_say_of_monitoring_is_what_reaches_tron() {
+    let schema = json_schema("tron").unwrap();
+    let jobs = &schema["patternProperties"]["^([^_]|$)"]["properties"];
+    let keys = jobs["monitoring"]["properties"].as_object().unwrap().keys();
+    let mut known: Vec<String> = keys.cloned().collect();
+    let all: String = known.iter().map(|key| format!("{key}: x\n")).collect();
+    let tree = Memory::new()
+        .with("svc/monitoring.yaml", all + "notes: x\n")
+        .with("svc/tron-c.yaml", "report: {schedule: daily, actions: {}}");
+    let jobs = Soa::new(std::sync::Arc::new(tree)).tron_jobs(&"svc".parse().unwrap(), &"c".parse().unwrap());
+    let jobs = jobs.unwrap();
+    let taken = jobs.first().unwrap().monitoring.iter().map(|(key, _)| key.as_str().unwrap().to_owned());
+    let mut taken: Vec<String> = taken.collect();
+    taken.sort();
+    known.sort();
+    assert_eq!(taken, known);
 }
