@@ -255,10 +255,9 @@ impl Map {
         if let Some(text) = key.as_str() {
             return self.place(text);
         }
-        let id = Key::of(key)?;
         match &self.places {
-            Some(places) => find(places, &id),
-            None => self.entries.iter().position(|(k, _)| Key::of(k).as_ref() == Some(&id)),
+            Some(places) => find(places, &Key::of(key)?),
+            None => self.entries.iter().position(|(k, _)| Key::is_same(k, key)),
         }
     }
 
@@ -317,6 +316,15 @@ impl<'a> Key<'a> {
             Value::Bytes(bytes) => Self::Bytes(Cow::Borrowed(bytes)),
             Value::List(_) | Value::Map(_) => return None,
         })
+    }
+
+    /// Whether two nodes are one key.
+    pub(crate) fn is_same(one: &Node, other: &Node) -> bool {
+        match (&one.value, &other.value) {
+            (Value::String(one), Value::String(other)) => one == other,
+            (Value::String(_), _) | (_, Value::String(_)) => false,
+            _ => Key::of(one).is_some_and(|one| Key::of(other) == Some(one)),
+        }
     }
 
     fn into_owned(self) -> Key<'static> {

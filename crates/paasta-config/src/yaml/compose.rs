@@ -262,8 +262,7 @@ impl<'a> Composer<'a> {
         };
         if own.len() <= COMPARED_KEYS_MAX {
             for (n, (again, _)) in own.iter().enumerate() {
-                let Some(id) = Key::of(again) else { continue };
-                let first = own.iter().take(n).find(|(key, _)| Key::of(key).as_ref() == Some(&id));
+                let first = own.iter().take(n).find(|(key, _)| Key::is_same(key, again));
                 first.into_iter().for_each(|(first, _)| warn(first, again));
             }
         } else {
