@@ -1,7 +1,7 @@
 //! What would run, without asking any engine: one line of JSON per instance.
 
 use paasta_config::{InstanceType, LoadError, RenderError, Soa, SystemConfig};
-use paasta_core::{ClusterName, Counts, InstanceId, Reading, ServiceName};
+use paasta_core::{ClusterName, Counts, InstanceId, Reading, ServiceName, chain};
 use paasta_marathon::{MarathonRenderer, render_app};
 use serde::Serialize;
 use serde_json::value::RawValue;
@@ -82,7 +82,7 @@ pub async fn instance(
     let mut wanted = match soa.wanted(id, system, unread) {
         Ok(wanted) => wanted,
         Err(LoadError::NoDeployments { .. }) => return None,
-        Err(error) => return Some(line.failed(error.class(), error.to_string())),
+        Err(error) => return Some(line.failed(error.class(), chain(&error))),
     };
     tell_missing_signatures(soa, &wanted);
     if wanted.instance().is_autoscaled() {
@@ -114,7 +114,7 @@ pub fn instances(soa: &Soa, cluster: &ClusterName) -> Result<(Vec<InstanceId>, V
         match soa.instances(&service, cluster, InstanceType::Marathon) {
             Ok(names) => ids.extend(names.into_iter().map(|name| InstanceId::new(service.clone(), name))),
             Err(error) => {
-                failures.push(Line::new(&service, None).failed(error.class(), error.to_string()));
+                failures.push(Line::new(&service, None).failed(error.class(), chain(&error)));
             }
         }
     }

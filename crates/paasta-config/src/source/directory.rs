@@ -95,7 +95,8 @@ impl ConfigSource for Directory {
     }
 
     fn is_file(&self, path: &str) -> bool {
-        check_path(path).is_ok() && fs::metadata(self.full(path)).is_ok()
+        // What cannot be looked at (a link in a loop, say) is there: reading it tells why.
+        check_path(path).is_ok() && !matches!(or_missing(fs::metadata(self.full(path))), Ok(None))
     }
 
     fn link_target(&self, path: &str) -> Option<String> {

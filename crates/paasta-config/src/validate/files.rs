@@ -29,9 +29,11 @@ impl Run<'_> {
     fn check_file(&mut self, file: &str) {
         let shown = self.show(file);
         let link = self.soa.source().link_target(&format!("{}/{file}", self.service));
-        // What a link leads to is told of the file itself.
-        let told_there =
-            |target: &String| self.files.contains(target) && Table::kind_of(target) == Table::kind_of(file);
+        // What a link leads to is told of the file itself, unless that is a link too: they may lead to each other.
+        let told_there = |target: &String| {
+            let is_link = self.soa.source().link_target(&format!("{}/{target}", self.service)).is_some();
+            self.files.contains(target) && !is_link && Table::kind_of(target) == Table::kind_of(file)
+        };
         if link.as_ref().is_some_and(told_there) {
             return;
         }
