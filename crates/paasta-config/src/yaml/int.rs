@@ -95,8 +95,8 @@ fn in_base(text: &str, base: u32) -> Option<(bool, Number)> {
     }
     // As many digits at once as fit.
     let at_once = match base {
-        2 => 30,
-        8 => 10,
+        2 => 29,
+        8 => 9,
         _ => 7,
     };
     let mut number = Limbs::default();
