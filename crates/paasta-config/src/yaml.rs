@@ -114,6 +114,18 @@ pub fn parse(bytes: &[u8], file: &str) -> Result<Parsed, YamlError> {
 
 /// A text of the file for a message, which is for people.
 fn shorten(text: &str) -> Cow<'_, str> {
+    match cut(text) {
+        shown if shown.contains(char::is_control) => {
+            let escaped =
+                |c: char| if c.is_control() { c.escape_default().to_string() } else { c.to_string() };
+            Cow::Owned(shown.chars().map(escaped).collect())
+        }
+        shown => shown,
+    }
+}
+
+/// A text's beginning, if it is long.
+fn cut(text: &str) -> Cow<'_, str> {
     const SHOWN_CHARACTERS_MAX: usize = 60;
     match text.char_indices().nth(SHOWN_CHARACTERS_MAX) {
         Some((at, _)) => Cow::Owned(format!("{}…", text.get(..at).unwrap_or_default())),

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use super::base64;
 use super::date;
 use super::int;
-use super::shorten;
+use super::{cut, shorten};
 use crate::Value;
 
 /// Of the tags that YAML itself defines.
@@ -50,7 +50,7 @@ pub(super) fn plain(written: Cow<'_, str>) -> Result<Resolved, String> {
 
 /// A scalar with an explicit tag, whatever its style.
 pub(super) fn tagged(tag: &str, text: &str) -> Result<Resolved, String> {
-    let cannot = |kind: &str| format!("{:?} cannot be read as {kind}", shorten(text));
+    let cannot = |kind: &str| format!("{:?} cannot be read as {kind}", cut(text));
     let value = match tag.strip_prefix(TAG_PREFIX) {
         Some("str") => Value::String(text.to_owned()),
         Some("null") => Value::Null,

@@ -171,6 +171,7 @@ fn tags() {
     let bad = |text: &str, expected: &str| assert_eq!(shown(text), format!("f:1:1: {expected}"), "{text}");
     bad("!x 1", "the tag `!x` is not known");
     bad("!!python/object:os.system x", "the tag `!!python/object:os.system` cannot stand here");
+    bad("!%0aa b", "the tag `!\\na` is not known");
     bad("!!set {a}", "the tag `!!set` cannot stand here");
     bad("!!int x", "\"x\" cannot be read as an integer");
     bad("!!float 1:x", "\"1:x\" cannot be read as a float");
