@@ -29,10 +29,10 @@ fn check(node: &Node, lines: usize) {
         assert!(position.column >= 1, "{position}");
     }
     match &node.value {
-        Value::List(list) => list.iter().for_each(|item| check(item, lines)),
-        Value::Map(map) => {
+        Value::List(list) | Value::Tuple(list) => list.iter().for_each(|item| check(item, lines)),
+        Value::Map(map) | Value::Set(map) => {
             for (key, value) in map.iter() {
-                assert!(!matches!(key.value, Value::List(_) | Value::Map(_)), "a key that is no scalar");
+                assert!(key.is_scalar(), "a key that is no scalar");
                 if let Some(text) = key.as_str() {
                     assert!(map.get(text).is_some(), "a key that cannot be found");
                 }
@@ -67,5 +67,6 @@ fn as_json(node: &Node) -> Option<serde_json::Value> {
                 .collect::<Option<_>>()?,
         ),
         Value::Float(_) | Value::BigInt(_) | Value::Date(_) | Value::Bytes(_) => return None,
+        Value::Set(_) | Value::Tuple(_) => return None,
     })
 }

@@ -33,6 +33,12 @@ fn typed(node: &Node) -> String {
             let pairs: Vec<String> = map.iter().map(|(k, v)| format!("{}={}", typed(k), typed(v))).collect();
             format!("{{{}}}", pairs.join(","))
         }
+        Value::Set(set) => {
+            let mut members: Vec<String> = set.iter().map(|(member, _)| typed(member)).collect();
+            members.sort();
+            format!("set{{{}}}", members.join(","))
+        }
+        Value::Tuple(items) => format!("({})", items.iter().map(typed).collect::<Vec<_>>().join(",")),
     }
 }
 

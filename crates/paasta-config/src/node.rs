@@ -54,6 +54,10 @@ pub enum Value {
     List(Vec<Node>),
     /// A map.
     Map(Map),
+    /// A set (`!!set`): its members are keys, in the order in which they were written, whose values are null.
+    Set(Map),
+    /// A pair out of `!!omap` or `!!pairs`: its key and its value. Like a list wherever Python iterates, but no list.
+    Tuple(Vec<Node>),
 }
 
 /// A map in the order of its keys. Keys are scalars; most are texts. Keys that Python takes for the same are the same:
@@ -96,10 +100,10 @@ impl Node {
         }
     }
 
-    /// The list, if it is one.
+    /// The items of a list or of a pair, as where Python iterates; a set's have no order, and are not given.
     pub fn as_list(&self) -> Option<&[Node]> {
         match &self.value {
-            Value::List(list) => Some(list),
+            Value::List(list) | Value::Tuple(list) => Some(list),
             _ => None,
         }
     }
@@ -117,6 +121,11 @@ impl Node {
         matches!(self.value, Value::Null)
     }
 
+    /// Whether nothing is inside of it, as of what can be a key.
+    pub fn is_scalar(&self) -> bool {
+        !matches!(self.value, Value::List(_) | Value::Map(_) | Value::Set(_) | Value::Tuple(_))
+    }
+
     /// Whether Python's `if` takes it: not null, false, zero, or empty.
     pub fn is_truthy(&self) -> bool {
         match &self.value {
@@ -127,8 +136,8 @@ impl Node {
             Value::Float(f) => *f != 0.0,
             Value::String(s) => !s.is_empty(),
             Value::Bytes(b) => !b.is_empty(),
-            Value::List(l) => !l.is_empty(),
-            Value::Map(m) => !m.is_empty(),
+            Value::List(l) | Value::Tuple(l) => !l.is_empty(),
+            Value::Map(m) | Value::Set(m) => !m.is_empty(),
         }
     }
 
@@ -144,6 +153,8 @@ impl Node {
             Value::Bytes(_) => "bytes",
             Value::List(_) => "a list",
             Value::Map(_) => "a map",
+            Value::Set(_) => "a set",
+            Value::Tuple(_) => "a pair",
         }
     }
 }
@@ -173,6 +184,14 @@ impl fmt::Debug for Value {
             Value::Bytes(b) => write!(f, "bytes \"{}\"", b.escape_ascii()),
             Value::List(list) => f.debug_list().entries(list).finish(),
             Value::Map(map) => map.fmt(f),
+            Value::Set(set) => {
+                f.write_str("set ")?;
+                f.debug_set().entries(set.iter().map(|(key, _)| key)).finish()
+            }
+            Value::Tuple(items) => {
+                f.write_str("pair ")?;
+                f.debug_list().entries(items).finish()
+            }
         }
     }
 }
@@ -300,7 +319,7 @@ pub(crate) enum Key<'a> {
 }
 
 impl<'a> Key<'a> {
-    /// `None` for lists and maps. What is not a number is one key, as Python keeps one object for it.
+    /// `None` for what cannot be a key. What is not a number is one key, as Python keeps one object for it.
     pub(crate) fn of(node: &'a Node) -> Option<Self> {
         const INTEGERS: std::ops::Range<f64> = -9_223_372_036_854_775_808.0..9_223_372_036_854_775_808.0;
         Some(match &node.value {
@@ -314,7 +333,7 @@ impl<'a> Key<'a> {
             Value::String(text) => Self::Text(Cow::Borrowed(text)),
             Value::Date(text) => Self::Date(Cow::Borrowed(text)),
             Value::Bytes(bytes) => Self::Bytes(Cow::Borrowed(bytes)),
-            Value::List(_) | Value::Map(_) => return None,
+            Value::List(_) | Value::Map(_) | Value::Set(_) | Value::Tuple(_) => return None,
         })
     }
 

@@ -42,7 +42,9 @@ impl SettingError {
 fn show(node: &Node) -> String {
     const SHOWN_CHARACTERS_MAX: usize = 60;
     match &node.value {
-        Value::List(_) | Value::Map(_) | Value::Null => node.kind().to_owned(),
+        Value::List(_) | Value::Map(_) | Value::Set(_) | Value::Tuple(_) | Value::Null => {
+            node.kind().to_owned()
+        }
         Value::String(text) => {
             let mut shown: String = text.chars().take(SHOWN_CHARACTERS_MAX).collect();
             if shown.len() < text.len() {

@@ -2,7 +2,7 @@
 //! by YAML 1.1's rules, `<<` merged, into positioned [`Node`]s.
 //!
 //! Bounds: 4 MiB of file, lists and maps nested 200 deep, 1,000,000 values, the last two with aliases counted as often as
-//! they are used. `!!set`, `!!omap` and `!!pairs` are refused by name, as their values have no counterpart here.
+//! they are used. An entry of `!!omap` or `!!pairs` is a map without `<<` and `=`.
 
 use std::borrow::Cow;
 use std::sync::Arc;

@@ -137,8 +137,8 @@ fn json_of(node: &Node) -> Json {
         Value::Float(f) => json!(f),
         Value::Bytes(bytes) => json!(bytes),
         Value::BigInt(text) | Value::String(text) | Value::Date(text) => json!(text),
-        Value::List(list) => list.iter().map(json_of).collect(),
-        Value::Map(map) => map
+        Value::List(list) | Value::Tuple(list) => list.iter().map(json_of).collect(),
+        Value::Map(map) | Value::Set(map) => map
             .iter()
             .map(|(key, value)| (key.as_str().unwrap_or_default().to_owned(), json_of(value)))
             .collect(),

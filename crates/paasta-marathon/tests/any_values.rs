@@ -117,10 +117,21 @@ fn node() -> impl Strategy<Value = Node> {
     leaf.prop_recursive(3, 24, 4, |inner| {
         prop_oneof![
             prop::collection::vec(inner.clone(), 0..4).prop_map(|list| Node::new(Value::List(list))),
+            prop::collection::vec((inner.clone(), inner.clone()), 0..3).prop_map(pairs),
+            prop::collection::vec(scalar().prop_map(Node::new), 0..3).prop_map(set),
             prop::collection::vec((scalar().prop_map(Node::new), inner), 0..4)
                 .prop_map(|entries| Node::new(Value::Map(entries.into_iter().collect()))),
         ]
     })
+}
+
+fn pairs(pairs: Vec<(Node, Node)>) -> Node {
+    let pair = |(key, value)| Node::new(Value::Tuple(vec![key, value]));
+    Node::new(Value::List(pairs.into_iter().map(pair).collect()))
+}
+
+fn set(members: Vec<Node>) -> Node {
+    Node::new(Value::Set(members.into_iter().map(|member| (member, Node::null())).collect()))
 }
 
 /// Some of these keys, each with any value.

@@ -95,7 +95,7 @@ impl<'a> InstanceConfig<'a> {
                 },
                 _ => Err(wrong(node)),
             },
-            Value::String(_) | Value::Map(_) => Err(wrong(node)),
+            Value::String(_) | Value::Map(_) | Value::Set(_) | Value::Tuple(_) => Err(wrong(node)),
             _ => Ok(None),
         }
     }

@@ -57,9 +57,7 @@ pub(super) fn value(node: &Node, rule: &Rule) -> String {
         (_, Value::Null) => "Give the key a value, or remove it.".to_owned(),
         (Rule::Words(words), Value::String(text)) => one_of(text, words.iter().copied()),
         (Rule::Words(words), _) => one_of("", words.iter().copied()),
-        (Rule::Text | Rule::Form(_), Value::List(_) | Value::Map(_)) => {
-            "Write a single text here.".to_owned()
-        }
+        (Rule::Text | Rule::Form(_), _) if !node.is_scalar() => "Write a single text here.".to_owned(),
         (Rule::Text, Value::Bool(_)) => {
             "Put the word in quotes: without them YAML takes yes, no, on, off, true and false for booleans."
                 .to_owned()

@@ -206,7 +206,7 @@ impl Rule {
     pub(super) fn check<'a>(&'a self, node: &'a Node, path: &str, misfits: &mut Vec<Misfit<'a>>) {
         match self {
             Self::List { of, unique } => {
-                if let Some(list) = node.as_list() {
+                if let Value::List(list) = &node.value {
                     check_list(of, *unique, list, path, misfits);
                     return;
                 }
@@ -236,7 +236,7 @@ impl Rule {
     /// Whether the value is of the shape, if not of the content.
     fn takes(&self, node: &Node) -> bool {
         match self {
-            Self::List { .. } => node.as_list().is_some(),
+            Self::List { .. } => matches!(node.value, Value::List(_)),
             Self::Map(_) => node.as_map().is_some(),
             _ => false,
         }
@@ -376,6 +376,16 @@ fn canonical(node: &Node) -> Option<String> {
             let mut entries: Vec<String> = map.iter().map(entry).collect::<Option<_>>()?;
             entries.sort();
             format!("{{{}}}", entries.join(","))
+        }
+        Value::Tuple(items) => {
+            let items: Option<Vec<String>> = items.iter().map(canonical).collect();
+            format!("({})", items?.join(","))
+        }
+        Value::Set(set) => {
+            let mut members: Vec<String> =
+                set.iter().map(|(member, _)| canonical(member)).collect::<Option<_>>()?;
+            members.sort();
+            format!("{{{}}}", members.join(","))
         }
         Value::Bool(b) => i64::from(*b).to_string(),
         Value::Float(f) if f.is_nan() => return None,

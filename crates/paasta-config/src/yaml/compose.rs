@@ -59,15 +59,33 @@ struct Item {
     node: Node,
     height: usize,
     kind: Kind,
+    /// Whether it is a map of one pair as written, without `<<` and a plain `=`: what `!!omap` is a list of.
+    is_entry: bool,
 }
 
 #[derive(Clone, Copy, PartialEq)]
 enum Kind {
     Ordinary,
+    /// A set that still has its values, which `<<` merges.
+    Set,
+    /// A list with such sets in it.
+    ListOfSets,
+    /// A list of maps of one entry each, which are pairs unless `<<` merges them.
+    Pairs,
+    /// A map with a key that only a pair may have.
+    Entry,
     /// A plain `<<`.
     Merge,
     /// A plain `=`.
     Equals,
+}
+
+/// Where a value stands.
+#[derive(Clone, Copy, PartialEq)]
+enum Place {
+    Ordinary,
+    /// In a list of pairs.
+    InPairs,
 }
 
 /// One `key: value` as written.
@@ -80,7 +98,7 @@ impl<'a> Composer<'a> {
             return Ok(Node { value: Value::Null, position: Some(self.at(event.mark)) });
         }
         let event = self.next()?;
-        let root = self.item(event, 0)?;
+        let root = self.item(event, 0, Place::Ordinary)?;
         let root = self.as_value(root)?;
         self.next()?;
         let event = self.next()?;
@@ -97,7 +115,7 @@ impl<'a> Composer<'a> {
         })
     }
 
-    fn item(&mut self, event: Event<'a>, depth: usize) -> Result<Item> {
+    fn item(&mut self, event: Event<'a>, depth: usize, place: Place) -> Result<Item> {
         let mark = event.mark;
         if depth > DEPTH_MAX {
             return Err(self.too_large(mark, format!("lists and maps are nested deeper than {DEPTH_MAX}")));
@@ -112,15 +130,19 @@ impl<'a> Composer<'a> {
             }
             EventKind::ListStart { anchor, tag } => {
                 self.check_anchor(anchor, mark)?;
-                self.check_tag(tag.as_deref(), "seq", mark)?;
+                let meant = self.meant(tag.as_deref(), &["seq", "omap", "pairs"], mark)?;
                 self.count(1, mark)?;
-                (anchor, self.inside(anchor, |composer| composer.list(mark, depth))?)
+                let compose = |composer: &mut Self| match meant {
+                    "seq" => composer.list(mark, depth),
+                    _ => composer.pairs(mark, depth),
+                };
+                (anchor, self.inside(anchor, compose)?)
             }
             EventKind::MapStart { anchor, tag } => {
                 self.check_anchor(anchor, mark)?;
-                self.check_tag(tag.as_deref(), "map", mark)?;
+                let meant = self.meant(tag.as_deref(), &["map", "set"], mark)?;
                 self.count(1, mark)?;
-                (anchor, self.inside(anchor, |composer| composer.map(mark, depth))?)
+                (anchor, self.inside(anchor, |composer| composer.map(meant == "set", mark, depth, place))?)
             }
             _ => return Err(self.composition(mark, "a value is expected")),
         };
@@ -173,41 +195,77 @@ impl<'a> Composer<'a> {
             Resolved::Merge => (Value::String("<<".to_owned()), Kind::Merge),
             Resolved::Equals(text) => (Value::String(text), Kind::Equals),
         };
-        Ok(Item { node: Node { value, position: Some(self.at(mark)) }, height: 0, kind })
+        Ok(self.written(value, mark, 0, kind))
+    }
+
+    fn written(&self, value: Value, mark: Mark, height: usize, kind: Kind) -> Item {
+        Item { node: Node { value, position: Some(self.at(mark)) }, height, kind, is_entry: false }
     }
 
     fn list(&mut self, mark: Mark, depth: usize) -> Result<Item> {
+        let mut list = Vec::new();
+        let (mut height, mut kind) = (0, Kind::Ordinary);
+        loop {
+            let event = self.next()?;
+            if let EventKind::ListEnd = event.kind {
+                return Ok(self.written(Value::List(list), mark, height + 1, kind));
+            }
+            let item = self.item(event, depth + 1, Place::Ordinary)?;
+            height = height.max(item.height);
+            if item.kind == Kind::Set {
+                kind = Kind::ListOfSets;
+                list.push(item.node);
+            } else {
+                list.push(self.as_value(item)?);
+            }
+        }
+    }
+
+    /// `!!omap` and `!!pairs`, which Python reads alike.
+    fn pairs(&mut self, mark: Mark, depth: usize) -> Result<Item> {
         let mut list = Vec::new();
         let mut height = 0;
         loop {
             let event = self.next()?;
             if let EventKind::ListEnd = event.kind {
-                let node = Node { value: Value::List(list), position: Some(self.at(mark)) };
-                return Ok(Item { node, height: height + 1, kind: Kind::Ordinary });
+                return Ok(self.written(Value::List(list), mark, height + 1, Kind::Pairs));
             }
-            let item = self.item(event, depth + 1)?;
+            let mark = event.mark;
+            let item = self.item(event, depth + 1, Place::InPairs)?;
+            if !item.is_entry {
+                let problem =
+                    "`!!omap` and `!!pairs` take a list of maps of one entry each, without `<<` and `=`";
+                return Err(self.value_error(mark, problem));
+            }
             height = height.max(item.height);
-            list.push(self.as_value(item)?);
+            list.push(item.node);
         }
     }
 
-    fn map(&mut self, mark: Mark, depth: usize) -> Result<Item> {
+    fn map(&mut self, is_set: bool, mark: Mark, depth: usize, place: Place) -> Result<Item> {
         let (mut merged, mut own) = (Vec::new(), Vec::new());
         let mut height = 0;
+        let mut kind = if is_set { Kind::Set } else { Kind::Ordinary };
+        let mut is_entry = true;
         loop {
             let event = self.next()?;
             if let EventKind::MapEnd = event.kind {
                 break;
             }
             let key_mark = event.mark;
-            let key = self.item(event, depth + 1)?;
-            if matches!(key.node.value, Value::List(_) | Value::Map(_)) {
-                let problem = format!("{} cannot be a key", key.node.kind());
-                return Err(self.value_error(key_mark, problem));
+            let mut key = self.item(event, depth + 1, Place::Ordinary)?;
+            if !key.node.is_scalar() {
+                if place != Place::InPairs {
+                    return Err(self.no_key(&key.node, key_mark));
+                }
+                kind = Kind::Entry;
+                height = height.max(key.height);
+                key = Item { height, kind: Kind::Ordinary, is_entry: false, node: self.as_value(key)? };
             }
+            is_entry &= !matches!(key.kind, Kind::Merge | Kind::Equals);
             let event = self.next()?;
             let value_mark = event.mark;
-            let value = self.item(event, depth + 1)?;
+            let value = self.item(event, depth + 1, Place::Ordinary)?;
             height = height.max(value.height);
             if key.kind == Kind::Merge {
                 self.merge(value, value_mark, &mut merged)?;
@@ -215,19 +273,25 @@ impl<'a> Composer<'a> {
                 own.push((key.node, self.as_value(value)?));
             }
         }
-        let node = Node { value: Value::Map(self.lay(merged, own)), position: Some(self.at(mark)) };
-        Ok(Item { node, height: height + 1, kind: Kind::Ordinary })
+        is_entry &= own.len() == 1;
+        let map = self.lay(merged, own);
+        let value = if is_set { Value::Set(map) } else { Value::Map(map) };
+        Ok(Item { is_entry, ..self.written(value, mark, height + 1, kind) })
+    }
+
+    fn no_key(&self, key: &Node, mark: Mark) -> YamlError {
+        self.value_error(mark, format!("{} cannot be a key", key.kind()))
     }
 
     /// What `<<` brings in: a map, or a list of maps laid down from the last to the first.
     fn merge(&mut self, value: Item, mark: Mark, merged: &mut Vec<Pair>) -> Result<()> {
         let maps = match value.node.value {
-            Value::Map(map) => vec![map],
+            Value::Map(map) | Value::Set(map) => vec![map],
             Value::List(list) => {
                 let mut maps = Vec::new();
                 for node in list.into_iter().rev() {
                     match node.value {
-                        Value::Map(map) => maps.push(map),
+                        Value::Map(map) | Value::Set(map) => maps.push(map),
                         _ => return Err(self.value_error(mark, "`<<` takes a map or a list of maps")),
                     }
                 }
@@ -235,7 +299,12 @@ impl<'a> Composer<'a> {
             }
             _ => return Err(self.value_error(mark, "`<<` takes a map or a list of maps")),
         };
-        merged.extend(maps.into_iter().flat_map(Map::into_entries));
+        for (key, value) in maps.into_iter().flat_map(Map::into_entries) {
+            if !key.is_scalar() {
+                return Err(self.no_key(&key, mark));
+            }
+            merged.push((key, value));
+        }
         Ok(())
     }
 
@@ -280,19 +349,20 @@ impl<'a> Composer<'a> {
         self.warnings.len() > before
     }
 
-    /// A merge mark or `=` is no value.
+    /// What the item is where nothing merges it. A merge mark or `=` is no value.
     fn as_value(&self, item: Item) -> Result<Node> {
-        match item.kind {
-            Kind::Ordinary => Ok(item.node),
-            kind => {
-                let text = if kind == Kind::Merge { "<<" } else { "=" };
-                let problem = format!("a plain `{text}` cannot be a value; put it in quotes");
-                Err(YamlError {
-                    position: item.node.position.unwrap_or_else(|| self.at(Mark::default())),
-                    problem: YamlProblem::Value(problem),
-                })
-            }
-        }
+        let problem = match item.kind {
+            Kind::Ordinary => return Ok(item.node),
+            Kind::Set | Kind::ListOfSets => return Ok(without_values(item.node)),
+            Kind::Pairs => return Ok(of_pairs(item.node)),
+            Kind::Entry => "a list, map or set cannot be a key outside of `!!omap` and `!!pairs`",
+            Kind::Merge => "a plain `<<` cannot be a value; put it in quotes",
+            Kind::Equals => "a plain `=` cannot be a value; put it in quotes",
+        };
+        Err(YamlError {
+            position: item.node.position.unwrap_or_else(|| self.at(Mark::default())),
+            problem: YamlProblem::Value(problem.to_owned()),
+        })
     }
 
     fn check_anchor(&self, anchor: Option<&str>, mark: Mark) -> Result<()> {
@@ -304,11 +374,13 @@ impl<'a> Composer<'a> {
         }
     }
 
-    fn check_tag(&self, tag: Option<&str>, expected: &str, mark: Mark) -> Result<()> {
-        match tag {
-            None | Some("!") => Ok(()),
-            Some(tag) if tag.strip_prefix(scalar::TAG_PREFIX) == Some(expected) => Ok(()),
-            Some(tag) => Err(self.value_error(mark, scalar::unknown_tag(tag))),
+    /// Which of the names in `known` the tag is; the first without a tag.
+    fn meant(&self, tag: Option<&str>, known: &[&'static str], mark: Mark) -> Result<&'static str> {
+        let tag = tag.filter(|tag| *tag != "!");
+        let name = tag.map(|tag| tag.strip_prefix(scalar::TAG_PREFIX));
+        match known.iter().find(|known| name.is_none_or(|name| name == Some(**known))) {
+            Some(known) => Ok(known),
+            None => Err(self.value_error(mark, scalar::unknown_tag(tag.unwrap_or_default()))),
         }
     }
 
@@ -335,4 +407,33 @@ impl<'a> Composer<'a> {
     fn too_large(&self, mark: Mark, problem: String) -> YamlError {
         YamlError { position: self.at(mark), problem: YamlProblem::TooLarge(problem) }
     }
+}
+
+/// A set without its values, or a list of such sets.
+fn without_values(node: Node) -> Node {
+    let value = match node.value {
+        Value::Set(map) => {
+            let entries = map.into_entries().map(|(key, _)| (key, Node::null()));
+            Value::Set(Map::from_distinct(entries.collect()))
+        }
+        Value::List(list) => Value::List(list.into_iter().map(without_values).collect()),
+        other => other,
+    };
+    Node { value, position: node.position }
+}
+
+/// A list of pairs out of one of maps with one entry each.
+fn of_pairs(node: Node) -> Node {
+    let pair = |node: Node| match node.value {
+        Value::Map(map) | Value::Set(map) => {
+            let items = map.into_entries().flat_map(|(key, value)| [key, value]);
+            Node { value: Value::Tuple(items.collect()), position: node.position }
+        }
+        _ => node,
+    };
+    let value = match node.value {
+        Value::List(list) => Value::List(list.into_iter().map(pair).collect()),
+        other => other,
+    };
+    Node { value, position: node.position }
 }

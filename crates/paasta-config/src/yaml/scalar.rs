@@ -31,6 +31,10 @@ pub(super) fn plain(written: Cow<'_, str>) -> Result<Resolved, String> {
         "" | "~" | "null" | "Null" | "NULL" => return Ok(Resolved::Value(Value::Null)),
         "<<" => return Ok(Resolved::Merge),
         "=" => return Ok(Resolved::Equals(text.to_owned())),
+        // Not plain as written, but so read after the tag `!`.
+        "!" | "&" | "*" => {
+            return Err(format!("`{text}` after the tag `!` means nothing; leave out the tag"));
+        }
         _ => {}
     }
     let value = if !text.starts_with(|c: char| c.is_ascii_digit() || matches!(c, '-' | '+' | '.')) {

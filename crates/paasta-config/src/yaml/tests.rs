@@ -172,7 +172,11 @@ fn tags() {
     bad("!x 1", "the tag `!x` is not known");
     bad("!!python/object:os.system x", "the tag `!!python/object:os.system` cannot stand here");
     bad("!%0aa b", "the tag `!\\na` is not known");
-    bad("!!set {a}", "the tag `!!set` cannot stand here");
+    bad("!!set [a]", "the tag `!!set` cannot stand here");
+    bad("!!set a", "the tag `!!set` cannot stand here");
+    bad("!!omap {a: 1}", "the tag `!!omap` cannot stand here");
+    bad("!!pairs a", "the tag `!!pairs` cannot stand here");
+    bad("! '*'", "`*` after the tag `!` means nothing; leave out the tag");
     bad("!!int x", "\"x\" cannot be read as an integer");
     bad("!!float 1:x", "\"1:x\" cannot be read as a float");
     bad("!!bool maybe", "\"maybe\" cannot be read as a boolean");
@@ -182,6 +186,42 @@ fn tags() {
     bad("._", "`._` looks like a float, but has no digits");
     bad("=", "a plain `=` cannot be a value; put it in quotes");
     bad("<<", "a plain `<<` cannot be a value; put it in quotes");
+}
+
+#[test]
+fn sets_and_pairs() {
+    check(
+        "!!set {b, a, b: 2, yes: 3} => set {\"b\", \"a\", true}
+         !!set {} => set {}
+         !!set {1, 1.0, yes} => set {1}
+         !!set {c, <<: {a: 1}} => set {\"a\", \"c\"}
+         {<<: !!set {a: 1, b}, b: 2} => {\"a\": 1, \"b\": 2}
+         {<<: [!!set {a: 1}, {b: 2}]} => {\"b\": 2, \"a\": 1}
+         [&s !!set {a: 1}, *s, {<<: *s}] => [set {\"a\"}, set {\"a\"}, {\"a\": 1}]
+         [&l [!!set {a: 1}], {<<: *l}] => [[set {\"a\"}], {\"a\": 1}]
+         !!omap [a: 1, {b: 2}, a: 3] => [pair [\"a\", 1], pair [\"b\", 2], pair [\"a\", 3]]
+         !!pairs [{[1]: {2: 3}}, {!!set {a}: b}] => [pair [[1], {2: 3}], pair [set {\"a\"}, \"b\"]]
+         !!pairs [] => []
+         [&e {a: 1}, !!omap [*e, !!set {b}]] => [{\"a\": 1}, [pair [\"a\", 1], pair [\"b\", null]]]
+         [&p !!omap [a: 1, b: 2], {<<: *p}] => [[pair [\"a\", 1], pair [\"b\", 2]], {\"b\": 2, \"a\": 1}]
+         !!pairs [&e {[1]: 2}, *e] => [pair [[1], 2], pair [[1], 2]]",
+    );
+    for bad in ["[a]", "[{a: 1, b: 2}]", "[{a: 1, a: 2}]", "[{}]", "[[a, 1]]", "[{<<: {a: 1}}]", "[{=: 1}]"] {
+        let expected =
+            "f:1:9: `!!omap` and `!!pairs` take a list of maps of one entry each, without `<<` and `=`";
+        assert_eq!(shown(&format!("!!omap {bad}")), expected, "{bad}");
+    }
+    let refused =
+        |text: &str, expected: &str| assert!(shown(text).ends_with(expected), "{text}: {}", shown(text));
+    refused("[&a {a: 1, a: 2}, !!omap [*a]]", "without `<<` and `=`");
+    refused("[!!pairs [&e {[1]: 2}], *e]", "cannot be a key outside of `!!omap` and `!!pairs`");
+    refused("[!!pairs [&e {[1]: 2}], {<<: *e}]", "a list cannot be a key");
+    refused("{!!set {a}: 1}", "a set cannot be a key");
+    refused("{!!omap [a: 1]: 1}", "a list cannot be a key");
+    refused("!!set {[a]}", "a list cannot be a key");
+    refused("&s !!set {a: *s}", "stands inside of what it stands for");
+    let deep = format!("{}{}", "!!omap [{? ".repeat(150), "}]".repeat(150));
+    refused(&deep, "nested deeper than 200");
 }
 
 #[test]

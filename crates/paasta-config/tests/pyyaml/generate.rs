@@ -279,6 +279,9 @@ impl Writer<'_> {
         }
         self.properties();
         let kind = if depth > 4 || self.values > 40 { 9 } else { self.random.below(12) };
+        if kind == 5 && self.random.one_in(2) {
+            return self.set_or_pairs(depth);
+        }
         let is_list = kind < 3;
         if kind > 5 {
             let text = scalar(self.random, |_| true);
@@ -301,6 +304,42 @@ impl Writer<'_> {
         }
         self.text.push_str(self.random.pick(&["", "", "", ",", "\n  ", " "]));
         self.text.push(if is_list { ']' } else { '}' });
+    }
+
+    /// Now and then out of shape.
+    fn set_or_pairs(&mut self, depth: usize) {
+        if self.random.one_in(3) {
+            self.text.push_str(&format!("&a{} ", self.anchors));
+            self.anchors += 1;
+        }
+        let tag = self.random.pick(&["!!set", "!!set", "!!omap", "!!pairs"]);
+        let is_set = if self.random.one_in(30) { tag != "!!set" } else { tag == "!!set" };
+        self.text.push_str(&format!("{tag} {}", if is_set { '{' } else { '[' }));
+        for _ in 0..self.random.below(4) {
+            match self.random.below(if is_set { 4 } else { 12 }) {
+                _ if is_set && self.random.one_in(2) => self.key(true),
+                0 if !is_set && self.alias() => {}
+                1 if !is_set => self.flow(depth + 1),
+                2..=3 if !is_set => {
+                    if self.random.one_in(4) {
+                        self.text.push_str(&format!("&a{} ", self.anchors));
+                        self.anchors += 1;
+                    }
+                    self.text.push_str(self.random.pick(&["{? ", "{? ", "!!map {? ", "!!set {? "]));
+                    self.flow(depth + 2);
+                    self.text.push_str(" : ");
+                    self.flow(depth + 2);
+                    self.text.push_str(self.random.pick(&["}", "}", "}", "}", ", a: 1}"]));
+                }
+                _ => {
+                    self.key(true);
+                    self.text.push_str(": ");
+                    self.flow(depth + 1);
+                }
+            }
+            self.text.push_str(", ");
+        }
+        self.text.push(if is_set { '}' } else { ']' });
     }
 
     fn value(&mut self, indent: usize, depth: usize) {

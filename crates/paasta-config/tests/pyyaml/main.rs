@@ -44,6 +44,12 @@ fn show(node: &Node) -> String {
             let pairs: Vec<String> = map.iter().map(|(k, v)| format!("{}={}", show(k), show(v))).collect();
             format!("{{{}}}", pairs.join(","))
         }
+        Value::Set(set) => {
+            let mut members: Vec<String> = set.iter().map(|(member, _)| show(member)).collect();
+            members.sort();
+            format!("set{{{}}}", members.join(","))
+        }
+        Value::Tuple(items) => format!("({})", items.iter().map(show).collect::<Vec<_>>().join(",")),
     }
 }
 

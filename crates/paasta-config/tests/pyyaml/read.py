@@ -1,6 +1,7 @@
 """Reads documents as PaaSTA's Python did: one per line of stdin, in hexadecimal. Writes one line for each: what it comes
-to with its types, `error`, or `skip` where PaaSTA in Rust differs on purpose: sets, ordered maps and values inside of
-themselves, tags of lists and maps that are not their own, an `=` that is a key in one place and a value in another."""
+to with its types, `error`, or `skip` where PaaSTA in Rust differs on purpose: values inside of themselves, tags of lists
+and maps that are not their own, an `=` that is a key in one place and a value in another, `<<` and `=` in an entry of
+pairs that is elsewhere a map, and `<<` of what would be no pairs."""
 
 import datetime
 import re
@@ -30,36 +31,55 @@ Loader.yaml_implicit_resolvers = {
 }
 
 PREFIX = "tag:yaml.org,2002:"
+SET = PREFIX + "set"
+PAIRS = (PREFIX + "omap", PREFIX + "pairs")
 
 
 class Foreign(Exception):
     """Not compared."""
 
 
+def is_entry(node):
+    if not isinstance(node, yaml.MappingNode) or len(node.value) != 1:
+        return False
+    return node.value[0][0].tag not in (PREFIX + "merge", PREFIX + "value")
+
+
 def check(root):
     keys, values = set(), set()
+    # Maps with `<<` that are entries of pairs, and those that are maps.
+    entries, maps = set(), set()
 
-    def walk(node, above, places):
+    def walk(node, above, places, is_element=False, is_merged=False):
         if any(node is other for other in above):
             raise Foreign
         if isinstance(node, yaml.ScalarNode):
             if node.tag == PREFIX + "value":
                 places.add(id(node))
-            if node.tag in (PREFIX + "set", PREFIX + "omap", PREFIX + "pairs"):
-                raise Foreign
             return
         is_list = isinstance(node, yaml.SequenceNode)
-        if node.tag != PREFIX + ("seq" if is_list else "map"):
+        if node.tag == SET or node.tag in PAIRS:
+            # Out of shape it is an error, unless only its entries are looked at.
+            if (is_element or is_merged) and is_list == (node.tag == SET):
+                raise Foreign
+            if is_merged and is_list and not all(map(is_entry, node.value)):
+                raise Foreign
+        elif node.tag != PREFIX + ("seq" if is_list else "map"):
             raise Foreign
-        for item in node.value:
-            if is_list:
-                walk(item, above + (node,), values)
-            else:
-                walk(item[0], above + (node,), keys)
-                walk(item[1], above + (node,), values)
+        above = above + (node,)
+        if is_list:
+            for item in node.value:
+                walk(item, above, values, node.tag in PAIRS, is_merged)
+            return
+        merges = [key.tag == PREFIX + "merge" for key, _ in node.value]
+        if any(merges):
+            (entries if is_element and not is_merged else maps).add(id(node))
+        for (key, value), is_merge in zip(node.value, merges):
+            walk(key, above, values if is_element and not is_merged else keys)
+            walk(value, above, values, is_merged=is_merge)
 
     walk(root, (), values)
-    if keys & values:
+    if keys & values or entries & maps:
         raise Foreign
 
 
@@ -84,6 +104,12 @@ def show(value):
         if sum(1 for key in value if key != key) > 1:
             raise Foreign
         return "{" + ",".join(show(key) + "=" + show(item) for key, item in value.items()) + "}"
+    if isinstance(value, tuple):
+        return "(" + ",".join(map(show, value)) + ")"
+    if isinstance(value, set):
+        if sum(1 for member in value if member != member) > 1:
+            raise Foreign
+        return "set{" + ",".join(sorted(map(show, value))) + "}"
     raise TypeError(type(value))
 
 

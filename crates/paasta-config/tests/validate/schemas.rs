@@ -187,7 +187,7 @@ fn to_json(node: &Node) -> Json {
         Value::Int(i) => json!(i),
         Value::Float(f) => json!(f),
         Value::String(text) | Value::Date(text) | Value::BigInt(text) => json!(text),
-        Value::Bytes(_) => Json::Null,
+        Value::Bytes(_) | Value::Set(_) | Value::Tuple(_) => Json::Null,
         Value::List(list) => list.iter().map(to_json).collect(),
         Value::Map(map) => map
             .iter()

@@ -120,7 +120,7 @@ fn pair<'a>(key: &str, node: &'a Node) -> Result<(&'a Node, &'a Node), RenderErr
 /// The values of a whitelist as one pattern; a single text is taken letter by letter, as the original does.
 fn alternatives(values: &Node) -> Result<Cow<'_, str>, RenderError> {
     match &values.value {
-        Value::List(words) => joined("deploy_whitelist", words, "|").map(Cow::Owned),
+        Value::List(words) | Value::Tuple(words) => joined("deploy_whitelist", words, "|").map(Cow::Owned),
         Value::String(text) => {
             let letters: Vec<String> = text.chars().map(String::from).collect();
             Ok(Cow::Owned(letters.join("|")))
@@ -134,7 +134,9 @@ fn alternatives(values: &Node) -> Result<Cow<'_, str>, RenderError> {
 
 fn holds(values: &Node, attribute: &Node) -> Result<bool, RenderError> {
     match (&values.value, &attribute.value) {
-        (Value::List(values), _) => Ok(values.iter().any(|value| py_eq(value, attribute))),
+        (Value::List(values) | Value::Tuple(values), _) => {
+            Ok(values.iter().any(|value| py_eq(value, attribute)))
+        }
         (Value::String(text), Value::String(attribute)) => Ok(text.contains(attribute.as_str())),
         _ => {
             let message = format!("deploy_whitelist: cannot look for {attribute:?} in {}", values.kind());

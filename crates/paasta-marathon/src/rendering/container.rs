@@ -102,7 +102,7 @@ fn network(net: Option<&Node>) -> Result<(Json<'_>, bool), RenderError> {
             "none" => (Json::text("NONE"), false),
             other => (Json::Node(node), other == "BRIDGE"),
         }),
-        Value::List(_) | Value::Map(_) => {
+        Value::List(_) | Value::Map(_) | Value::Set(_) => {
             Err(failure("TypeError", Some(node), format!("net: expected a string, found {}", node.kind())))
         }
         _ => Ok((Json::Node(node), false)),

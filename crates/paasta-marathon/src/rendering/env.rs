@@ -71,6 +71,7 @@ fn add_author<'a>(env: &mut Env<'a>, wanted: &'a Wanted) -> Result<(), RenderErr
             Ok(())
         }
         Value::List(list) if list.is_empty() => Ok(()),
+        Value::Set(set) if set.is_empty() => Ok(()),
         Value::String(text) if text.is_empty() => Ok(()),
         _ => Err(failure("TypeError", Some(node), format!("env: expected a map, found {}", node.kind()))),
     }

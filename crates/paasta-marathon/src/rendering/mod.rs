@@ -29,12 +29,12 @@ pub(crate) fn failure(class: &'static str, node: Option<&Node>, message: impl In
     RenderError { class, message: message.into(), position: node.and_then(|node| node.position.clone()) }
 }
 
-/// The items of a list, or an error that says what stands there instead. An empty text or map has no items either.
+/// The items of a list, or an error that says what stands there instead. An empty text, map or set has no items either.
 pub(crate) fn items<'a>(key: &str, node: &'a Node) -> Result<&'a [Node], RenderError> {
     match &node.value {
-        Value::List(items) => Ok(items),
+        Value::List(items) | Value::Tuple(items) => Ok(items),
         Value::String(text) if text.is_empty() => Ok(&[]),
-        Value::Map(map) if map.is_empty() => Ok(&[]),
+        Value::Map(map) | Value::Set(map) if map.is_empty() => Ok(&[]),
         _ => Err(failure("TypeError", Some(node), format!("{key}: expected a list, found {}", node.kind()))),
     }
 }

@@ -227,8 +227,9 @@ impl Writer {
             Value::BigInt(digits) => self.out.push_str(digits),
             Value::Float(f) => self.float(*f, node.position.as_ref())?,
             Value::String(text) => self.text(text),
-            Value::List(list) => self.node_list(list)?,
+            Value::List(list) | Value::Tuple(list) => self.node_list(list)?,
             Value::Map(map) => self.node_map(node, map)?,
+            Value::Set(_) => return Err(unserialisable("a set has no JSON form", node)),
             Value::Date(_) => return Err(unserialisable("a date has no JSON form", node)),
             Value::Bytes(_) => return Err(unserialisable("bytes have no JSON form", node)),
         }
@@ -270,7 +271,12 @@ impl Writer {
     fn key(&mut self, key: &Node) -> Result<(), Unserialisable> {
         match &key.value {
             Value::String(text) => self.text(text),
-            Value::List(_) | Value::Map(_) | Value::Date(_) | Value::Bytes(_) => {
+            Value::List(_)
+            | Value::Map(_)
+            | Value::Set(_)
+            | Value::Tuple(_)
+            | Value::Date(_)
+            | Value::Bytes(_) => {
                 return Err(unserialisable("only texts, numbers, booleans and null can be keys", key));
             }
             _ => {
@@ -347,5 +353,14 @@ mod tests {
         assert!(Json::Node(&node).write(Floats::Any).is_err());
         assert_eq!(Json::Float(f64::NAN).write(Floats::Any).unwrap(), "NaN");
         assert!(Json::Float(f64::NAN).write(Floats::Finite).is_err());
+    }
+
+    #[test]
+    fn pairs_are_lists_and_sets_are_nothing() {
+        let pair = Value::Tuple(vec![Node::text("a"), Node::null()]);
+        let pairs = Node::new(Value::List(vec![Node::new(pair)]));
+        assert_eq!(Json::Node(&pairs).write(Floats::Any).unwrap(), r#"[["a", null]]"#);
+        let set = Node::new(Value::Set(Map::new()));
+        assert_eq!(Json::Node(&set).write(Floats::Any).unwrap_err().reason, "a set has no JSON form");
     }
 }

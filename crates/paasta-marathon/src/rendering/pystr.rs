@@ -35,7 +35,10 @@ fn push_repr(out: &mut String, node: &Node) -> Result<(), NoText> {
         Value::String(text) => push_quoted(out, text),
         Value::Date(text) => push_date(out, text)?,
         Value::Bytes(bytes) => push_bytes(out, bytes),
-        Value::List(list) => push_list(out, list)?,
+        Value::List(list) => push_items(out, list, ['[', ']'])?,
+        // A pair has two items: the comma after an only one is not needed.
+        Value::Tuple(items) => push_items(out, items, ['(', ')'])?,
+        Value::Set(_) => return Err(NoText("a set")),
         Value::Map(map) => push_map(out, map)?,
     }
     Ok(())
@@ -69,15 +72,15 @@ pub(crate) fn push_int(out: &mut String, number: i64) {
     let _ = write!(out, "{number}");
 }
 
-fn push_list(out: &mut String, list: &[Node]) -> Result<(), NoText> {
-    out.push('[');
+fn push_items(out: &mut String, list: &[Node], [open, close]: [char; 2]) -> Result<(), NoText> {
+    out.push(open);
     for (index, item) in list.iter().enumerate() {
         if index > 0 {
             out.push_str(", ");
         }
         push_repr(out, item)?;
     }
-    out.push(']');
+    out.push(close);
     Ok(())
 }
 
@@ -152,8 +155,10 @@ fn is_printable(c: char) -> bool {
 /// Whether Python's `==` holds: numbers and booleans compare by value, whatever their kind.
 pub(crate) fn py_eq(a: &Node, b: &Node) -> bool {
     match (&a.value, &b.value) {
-        (Value::List(a), Value::List(b)) => a.len() == b.len() && a.iter().zip(b).all(|(a, b)| py_eq(a, b)),
-        (Value::Map(a), Value::Map(b)) => {
+        (Value::List(a), Value::List(b)) | (Value::Tuple(a), Value::Tuple(b)) => {
+            a.len() == b.len() && a.iter().zip(b).all(|(a, b)| py_eq(a, b))
+        }
+        (Value::Map(a), Value::Map(b)) | (Value::Set(a), Value::Set(b)) => {
             a.len() == b.len()
                 && a.iter().all(|(key, value)| {
                     b.iter().any(|(other_key, other)| py_eq(key, other_key) && py_eq(value, other))
@@ -170,7 +175,7 @@ pub(crate) fn py_eq(a: &Node, b: &Node) -> bool {
 pub(crate) fn py_cmp(a: &Node, b: &Node) -> Option<Ordering> {
     match (&a.value, &b.value) {
         (Value::String(a), Value::String(b)) | (Value::Date(a), Value::Date(b)) => Some(a.cmp(b)),
-        (Value::List(a), Value::List(b)) => {
+        (Value::List(a), Value::List(b)) | (Value::Tuple(a), Value::Tuple(b)) => {
             for (a, b) in a.iter().zip(b) {
                 if !py_eq(a, b) {
                     return py_cmp(a, b);
@@ -201,6 +206,10 @@ mod tests {
         Node::new(Value::List(items.into_iter().map(Node::new).collect()))
     }
 
+    fn pair(text: &str) -> Value {
+        Value::Tuple(vec![Node::new(Value::Int(1)), Node::text(text)])
+    }
+
     #[test]
     fn texts_look_like_pythons() {
         let map: Map = [(Node::text("k"), Node::text("v"))].into_iter().collect();
@@ -218,10 +227,28 @@ mod tests {
             ),
             (Node::new(Value::Bytes(b"hel'lo\n\xff".to_vec())), r#"b"hel'lo\n\xff""#),
             (list(vec![Value::Date("2021-04-01".into())]), "[datetime.date(2021, 4, 1)]"),
-            (Node::new(Value::Map(map)), "{'k': 'v'}"),
+            (Node::new(Value::Map(map.clone())), "{'k': 'v'}"),
+            (list(vec![pair("a")]), "[(1, 'a')]"),
         ] {
             assert_eq!(py_str(&node).as_deref(), Ok(text));
         }
         assert!(py_str(&list(vec![Value::Date("2021-04-01 10:00:00".into())])).is_err());
+        assert_eq!(py_str(&Node::new(Value::Set(map))), Err(NoText("a set")));
+    }
+
+    #[test]
+    fn pairs_and_sets_are_no_lists_and_maps() {
+        let pairs = |text: &str| list(vec![pair(text)]);
+        assert!(py_eq(&pairs("a"), &pairs("a")) && !py_eq(&pairs("a"), &pairs("b")));
+        assert_eq!(py_cmp(&pairs("a"), &pairs("b")), Some(Ordering::Less));
+        let alike = list(vec![Value::Int(1), Value::String("a".into())]);
+        assert!(!py_eq(&Node::new(pair("a")), &alike));
+        assert_eq!(py_cmp(&Node::new(pair("a")), &alike), None);
+        let members =
+            |names: [&str; 2]| names.map(|name| (Node::text(name), Node::null())).into_iter().collect();
+        let set = |names| Node::new(Value::Set(members(names)));
+        assert!(py_eq(&set(["a", "b"]), &set(["b", "a"])) && !py_eq(&set(["a", "b"]), &set(["a", "c"])));
+        assert!(!py_eq(&set(["a", "b"]), &Node::new(Value::Map(members(["a", "b"])))));
+        assert_eq!(py_cmp(&set(["a", "b"]), &set(["a", "c"])), None);
     }
 }
