@@ -186,7 +186,8 @@ impl<'a> Composer<'a> {
 
     fn scalar(&self, tag: Option<&str>, text: Cow<'_, str>, plain: bool, mark: Mark) -> Result<Item> {
         let resolved = match tag {
-            None | Some("!") if plain => scalar::plain(text),
+            None if plain => scalar::plain(text),
+            Some("!") if plain => scalar::untagged(text),
             None | Some("!") => Ok(Resolved::Value(Value::String(text.into_owned()))),
             Some(tag) => scalar::tagged(tag, &text),
         };

@@ -52,6 +52,22 @@ pub(super) fn plain(written: Cow<'_, str>) -> Result<Resolved, String> {
     Ok(Resolved::Value(value.unwrap_or_else(|| Value::String(written.into_owned()))))
 }
 
+/// A scalar with the tag `!`: read as if plain whatever its style, and a line break at its end does not count.
+pub(super) fn untagged(written: Cow<'_, str>) -> Result<Resolved, String> {
+    let Some(text) = written.strip_suffix('\n').filter(|text| !text.is_empty()) else {
+        return plain(written);
+    };
+    match plain(Cow::Borrowed(text))? {
+        Resolved::Value(Value::String(_)) => Ok(Resolved::Value(Value::String(written.into_owned()))),
+        Resolved::Equals(_) => Ok(Resolved::Equals(written.into_owned())),
+        Resolved::Value(Value::Bool(_)) => Err(format!("`{text}` and a line break is no boolean")),
+        Resolved::Value(Value::Float(_)) if text.ends_with(|c: char| c.is_ascii_alphabetic()) => {
+            Err(format!("`{text}` and a line break is no float"))
+        }
+        resolved => Ok(resolved),
+    }
+}
+
 /// A scalar with an explicit tag, whatever its style.
 pub(super) fn tagged(tag: &str, text: &str) -> Result<Resolved, String> {
     let cannot = |kind: &str| format!("{:?} cannot be read as {kind}", cut(text));

@@ -164,6 +164,9 @@ fn tags() {
          !!bool 'yEs' => true
          !!binary aGk= => bytes \"hi\"
          ! 1 => 1
+         ! \"017\\n\" => 15
+         ! \"~\\n\" => null
+         ! \"a\\n\" => \"a\\n\"
          !!timestamp '2021-04-01' => date 2021-04-01
          !!seq [1] => [1]
          !!map {a: 1} => {\"a\": 1}",
