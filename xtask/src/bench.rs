@@ -75,7 +75,11 @@ struct Bench {
 
 /// Measures everything, prints a table, and fails where a figure is over its limit.
 pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
-    let bench = Bench { bin: options.bin.clone().map_or_else(build, Ok)? };
+    // What is measured runs in a directory of its own.
+    let given = |bin: PathBuf| {
+        std::path::absolute(&bin).with_context(|| format!("{} is no place for binaries", bin.display()))
+    };
+    let bench = Bench { bin: options.bin.clone().map_or_else(build, given)? };
     println!("{:<60} {:>10} {:>10} {:>16}", "", "wall", "cpu", "limit");
     let mut failed = Vec::new();
     for (name, limit, measure) in FIGURES.iter().filter(|(name, ..)| name.contains(&options.only)) {
