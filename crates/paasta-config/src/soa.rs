@@ -114,11 +114,27 @@ impl Soa {
         Ok(names.into_iter().filter_map(|name| ServiceName::new(name).ok()).collect())
     }
 
-    /// The services with an instance of any type in any known cluster, and what hindered looking.
+    /// The services with an instance of any type in any known cluster, and what hindered looking. The tree is read by
+    /// as many threads as there are cores.
     pub fn paasta_services(&self, system: &SystemConfig) -> Result<PerService<ServiceName>, LoadError> {
+        const THREADS_MAX: usize = 8;
+        let services = self.services()?;
+        let threads = std::thread::available_parallelism().map_or(1, usize::from).min(THREADS_MAX);
+        let look = |services: &[ServiceName]| -> Vec<Result<bool, LoadError>> {
+            services.iter().map(|service| self.has_instances(service, system)).collect()
+        };
+        let looks: Vec<Result<bool, LoadError>> = std::thread::scope(|scope| {
+            let parts = services.chunks(services.len().div_ceil(threads).max(1));
+            let running: Vec<_> = parts.map(|part| (part, scope.spawn(move || look(part)))).collect();
+            // A thread that did not end as it should is no reason to know less.
+            running
+                .into_iter()
+                .flat_map(|(part, thread)| thread.join().unwrap_or_else(|_| look(part)))
+                .collect()
+        });
         let (mut found, mut errors) = (Vec::new(), Vec::new());
-        for service in self.services()? {
-            match self.has_instances(&service, system) {
+        for (service, look) in services.into_iter().zip(looks) {
+            match look {
                 Ok(true) => found.push(service),
                 Ok(false) => {}
                 Err(error) => errors.push((service, error)),
