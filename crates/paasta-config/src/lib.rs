@@ -44,7 +44,9 @@ pub use soa::{
     PerService, Pipeline, SecretReference, ServiceFacts, Soa, Step, TronAction, TronJob, close_matches,
     secret_references,
 };
-pub use source::{ConfigSource, Directory, FILE_BYTES_MAX, Memory, SourceError, check_path};
+pub use source::{
+    ConfigSource, Directory, FILE_BYTES_MAX, Memory, SourceError, check_path, check_regular, read_regular,
+};
 pub use system::{
     Coordination, CoordinationDriver, DEFAULT_SYSTEM_CONFIG_DIR, Driver, GitRepo, HostMaintenance,
     MarathonServer, NativeCredentials, SYSTEM_CONFIG_DIR_VARIABLE, SystemConfig, SystemError, TronMaster,

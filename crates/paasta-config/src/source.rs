@@ -8,8 +8,7 @@ use std::sync::Arc;
 
 mod directory;
 
-pub use directory::Directory;
-pub(crate) use directory::read_regular;
+pub use directory::{Directory, check_regular, read_regular};
 
 /// The largest file that a [`ConfigSource`] reads at all, in bytes.
 pub const FILE_BYTES_MAX: u64 = 16 * 1024 * 1024;

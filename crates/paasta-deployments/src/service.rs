@@ -163,7 +163,8 @@ pub fn preview_for_service(
     connect: Connect<'_>,
 ) -> Result<Preview, GenerateError> {
     let (deployments, left_out) = wanted_document(soa, system, service, connect)?;
-    let (change, differences) = differences_to_file(soa_root, &deployments);
+    let (change, differences) = differences_to_file(soa_root, &deployments)
+        .map_err(|source| GenerateError::Write { service: service.clone(), source })?;
     Ok(Preview { change, differences, left_out })
 }
 

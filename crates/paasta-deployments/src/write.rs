@@ -6,6 +6,8 @@ use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
+use paasta_config::{ConfigSource as _, Directory, SourceError, check_regular};
+
 use crate::{Deployments, Difference};
 
 const FILE_NAME: &str = "deployments.json";
@@ -31,10 +33,11 @@ pub struct WriteError {
 }
 
 /// Writes `<soa_root>/<service>/deployments.json` if it does not say the same already: a temporary file beside it,
-/// flushed to disk, renamed over it. A service without a folder is an error.
+/// flushed to disk, renamed over it. A service without a folder is an error, and so is an old one that is not a regular
+/// file, or is a link out of the tree: somebody put it there by mistake and should hear of it.
 pub fn write_if_changed(soa_root: &Path, deployments: &Deployments) -> Result<FileChange, WriteError> {
     let path = soa_root.join(&deployments.service).join(FILE_NAME);
-    if fs::read(&path).is_ok_and(|old| deployments.same_as(&old)) {
+    if deployments.same_as(&old_file(soa_root, deployments)?) {
         return Ok(FileChange::Unchanged);
     }
     replace_file(&path, deployments.to_text().as_bytes())?;
@@ -42,7 +45,8 @@ pub fn write_if_changed(soa_root: &Path, deployments: &Deployments) -> Result<Fi
 }
 
 /// Puts a file in the place of another, or of none: a temporary file beside it, flushed to disk, renamed over it. Whoever
-/// reads it sees the old one or the new one whole.
+/// reads it sees the old one or the new one whole. A pipe, device, socket or directory is never replaced, nor is a link
+/// to one or into `/proc` (`/dev/stdout` is such a link): that is an error.
 ///
 /// ```
 /// let folder = tempfile::tempdir()?;
@@ -54,15 +58,43 @@ pub fn replace_file(path: &Path, content: &[u8]) -> Result<(), WriteError> {
 }
 
 /// What [`write_if_changed`] would do, and what the file would say otherwise than now.
-pub fn differences_to_file(soa_root: &Path, deployments: &Deployments) -> (FileChange, Vec<Difference>) {
-    let old = fs::read(soa_root.join(&deployments.service).join(FILE_NAME)).ok();
-    if old.as_ref().is_some_and(|old| deployments.same_as(old)) {
-        return (FileChange::Unchanged, Vec::new());
+pub fn differences_to_file(
+    soa_root: &Path,
+    deployments: &Deployments,
+) -> Result<(FileChange, Vec<Difference>), WriteError> {
+    let old = old_file(soa_root, deployments)?;
+    if deployments.same_as(&old) {
+        return Ok((FileChange::Unchanged, Vec::new()));
     }
-    (FileChange::Written, deployments.differences(old.as_deref().unwrap_or_default()))
+    Ok((FileChange::Written, deployments.differences(&old)))
+}
+
+/// What the file says now; nothing if there is none, or nobody can read it.
+fn old_file(soa_root: &Path, deployments: &Deployments) -> Result<Vec<u8>, WriteError> {
+    let tree = Directory::new(soa_root);
+    let path = format!("{}/{FILE_NAME}", deployments.service);
+    let refused = |SourceError { path, source }| WriteError { path: path.into(), source };
+    if !tree.has_regular_file(&path).map_err(refused)? {
+        return Ok(Vec::new());
+    }
+    Ok(tree.read(&path).ok().flatten().unwrap_or_default())
+}
+
+/// Refuses to put a file in the place of what is not one.
+fn check_replaceable(path: &Path) -> io::Result<()> {
+    match fs::metadata(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        metadata => check_regular(&metadata?)?,
+    }
+    if fs::read_link(path).is_ok_and(|target| target.starts_with("/proc")) {
+        let reason = "it is a link that stands for what a process has open; name the file itself";
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, reason));
+    }
+    Ok(())
 }
 
 fn write_atomically(path: &Path, content: &[u8]) -> io::Result<()> {
+    check_replaceable(path)?;
     let (temporary, file) = create_temporary(path)?;
     let done = fill(file, content).and_then(|()| fs::rename(&temporary, path));
     if done.is_err() {
@@ -115,10 +147,10 @@ mod tests {
     fn written_once_and_left_alone_after() {
         let root = tempfile::tempdir().unwrap();
         fs::create_dir(root.path().join("svc")).unwrap();
-        assert_eq!(differences_to_file(root.path(), &empty()).0, FileChange::Written);
+        assert_eq!(differences_to_file(root.path(), &empty()).unwrap().0, FileChange::Written);
         assert_eq!(fs::read_dir(root.path().join("svc")).unwrap().count(), 0, "a look writes nothing");
         assert_eq!(write_if_changed(root.path(), &empty()).unwrap(), FileChange::Written);
-        assert_eq!(differences_to_file(root.path(), &empty()), (FileChange::Unchanged, vec![]));
+        assert_eq!(differences_to_file(root.path(), &empty()).unwrap(), (FileChange::Unchanged, vec![]));
         let file = root.path().join("svc/deployments.json");
         let before = fs::metadata(&file).unwrap().modified().unwrap();
         assert_eq!(write_if_changed(root.path(), &empty()).unwrap(), FileChange::Unchanged);
@@ -154,6 +186,40 @@ mod tests {
         let error = write_if_changed(root.path(), &empty()).unwrap_err();
         assert!(error.to_string().contains("svc/deployments.json"), "{error}");
         assert_eq!(fs::read_dir(root.path().join("svc")).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn what_is_no_regular_file_is_neither_read_nor_replaced() {
+        let outside = tempfile::tempdir().unwrap();
+        let pipe = outside.path().join("pipe");
+        assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+        fs::write(outside.path().join("file"), empty().to_text()).unwrap();
+        let root = tempfile::tempdir().unwrap();
+        fs::create_dir(root.path().join("svc")).unwrap();
+        let file = root.path().join("svc/deployments.json");
+        let cases =
+            [(pipe, "a pipe, not a regular file"), (outside.path().join("file"), "out of the directory")];
+        for (target, said) in &cases {
+            std::os::unix::fs::symlink(target, &file).unwrap();
+            for error in [
+                write_if_changed(root.path(), &empty()).unwrap_err(),
+                differences_to_file(root.path(), &empty()).unwrap_err(),
+            ] {
+                assert_eq!(error.path, file);
+                assert!(error.source.to_string().contains(said), "{error:?}");
+            }
+            assert_eq!(&fs::read_link(&file).unwrap(), target);
+            fs::remove_file(&file).unwrap();
+        }
+        // Other callers of the write alone.
+        let of_a_process = PathBuf::from("/proc/self/status");
+        for target in [&cases[0].0, &of_a_process] {
+            let link = root.path().join("services");
+            std::os::unix::fs::symlink(target, &link).unwrap();
+            assert_eq!(replace_file(&link, b"").unwrap_err().source.kind(), io::ErrorKind::InvalidInput);
+            assert_eq!(&fs::read_link(&link).unwrap(), target);
+            fs::remove_file(&link).unwrap();
+        }
     }
 
     #[test]

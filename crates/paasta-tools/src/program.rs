@@ -21,7 +21,7 @@ pub fn system_config() -> anyhow::Result<SystemConfig> {
 
 /// A full sentence on what to do about an error, as [`paragraph`] shows it.
 #[derive(Debug)]
-struct Hint(String);
+pub(crate) struct Hint(pub(crate) String);
 
 impl std::fmt::Display for Hint {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {

@@ -1,6 +1,5 @@
 //! Writes the ports of all services to a file: what `generate_services_file` and `generate_services_yaml` share.
 
-use std::fs;
 use std::io::{ErrorKind, Write as _};
 use std::path::Path;
 use std::process::ExitCode;
@@ -8,13 +7,13 @@ use std::process::ExitCode;
 use anyhow::Context as _;
 use clap::ValueEnum;
 use paasta_config::{
-    LoadError, ServicePort, Soa, SystemConfig, keep_from_old, says_the_same, services_json, services_rfc1700,
-    services_yaml,
+    LoadError, ServicePort, Soa, SystemConfig, keep_from_old, read_regular, says_the_same, services_json,
+    services_rfc1700, services_yaml,
 };
 use paasta_core::{Clock as _, ServiceName, SystemClock};
 use paasta_deployments::replace_file;
 
-use crate::program;
+use crate::program::{self, Hint};
 
 /// How the file is written (config.md §9.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -49,7 +48,7 @@ pub fn generate(soa: &Soa, format: Format, target: &Path) -> anyhow::Result<Exit
     if to_stdout {
         std::io::stdout().write_all(text.as_bytes()).context("could not write to standard output")?;
     } else if !is_up_to_date(format, &old, &text) {
-        replace_file(target, text.as_bytes())?;
+        replace_file(target, text.as_bytes()).with_context(|| way_out(target))?;
     }
     Ok(tell_unreadable(&unreadable))
 }
@@ -74,10 +73,19 @@ pub fn tell_unreadable(unreadable: &[(ServiceName, LoadError)]) -> ExitCode {
 
 /// An older file that cannot be read must not be written over: what it says would be lost.
 fn read_old(target: &Path) -> anyhow::Result<Vec<u8>> {
-    match fs::read(target) {
+    match read_regular(target) {
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(Vec::new()),
-        result => result.with_context(|| format!("could not read `{}`", target.display())),
+        result => result
+            .with_context(|| format!("could not read `{}`", target.display()))
+            .with_context(|| way_out(target)),
     }
+}
+
+fn way_out(target: &Path) -> Hint {
+    Hint(format!(
+        "Name a file that can be replaced instead of `{}`, or `-` for standard output.",
+        target.display()
+    ))
 }
 
 fn rendered(format: Format, ports: &[ServicePort]) -> String {

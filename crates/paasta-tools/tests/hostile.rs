@@ -86,3 +86,26 @@ fn the_generator_stays_inside_and_tells_of_bad_files() {
         assert!(!root.path().join("soa").join(service).join("deployments.json").exists(), "{service}");
     }
 }
+
+#[test]
+fn an_old_deployments_json_that_is_no_file_is_told_and_left() {
+    let root = tempfile::tempdir().unwrap();
+    world(root.path());
+    for folder in ["old", "away"] {
+        fs::create_dir(root.path().join("soa").join(folder)).unwrap();
+    }
+    let pipe = root.path().join("soa/old/deployments.json");
+    assert!(System::new("mkfifo").arg(&pipe).status().unwrap().success());
+    symlink(root.path().join("x/service.yaml"), root.path().join("soa/away/deployments.json")).unwrap();
+    for (service, expected) in [
+        ("old", "it is a pipe, not a regular file; put a file there, or remove it"),
+        ("away", "it is a link that leads out of the directory"),
+    ] {
+        let expected = format!("{service}/deployments.json`\n  caused by: {expected}");
+        for arguments in [&["-s", service][..], &["-s", service, "--dry-run"]] {
+            refused(root.path(), "generate_deployments_for_service", arguments, &expected);
+        }
+        let file = root.path().join("soa").join(service).join("deployments.json");
+        assert!(!fs::symlink_metadata(file).unwrap().is_file(), "{service}");
+    }
+}

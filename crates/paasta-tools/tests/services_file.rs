@@ -129,3 +129,28 @@ fn what_cannot_be_done_says_so() {
         .unwrap();
     assert_eq!(world.run(YAML, &["here.yaml"]), DONE);
 }
+
+#[test]
+fn what_is_no_regular_file_stays_what_it_is() {
+    let world = World::new();
+    let pipe = world.path("pipe");
+    assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    std::os::unix::fs::symlink(&pipe, world.path("link")).unwrap();
+    std::os::unix::fs::symlink("/proc/self/status", world.path("stdout")).unwrap();
+    fs::create_dir(world.path("folder")).unwrap();
+    for name in ["pipe", "link", "stdout", "folder"] {
+        let before = fs::symlink_metadata(world.path(name)).unwrap();
+        for (binary, arguments) in [(FILE, &["-d", "soa", "-o", name][..]), (YAML, &["-d", "soa", name])] {
+            let (code, stdout, stderr) = world.run(binary, arguments);
+            assert_eq!((code, stdout.as_str()), (1, ""), "{name}: {stderr}");
+            let hint =
+                format!("hint: Name a file that can be replaced instead of `{name}`, or `-` for standard");
+            assert!(
+                stderr.contains(name) && stderr.contains("it is a ") && stderr.contains(&hint),
+                "{stderr}"
+            );
+        }
+        let after = fs::symlink_metadata(world.path(name)).unwrap();
+        assert_eq!(after.file_type(), before.file_type(), "{name}");
+    }
+}

@@ -46,11 +46,31 @@ impl Directory {
         Ok(!fs::canonicalize(&at)?.starts_with(fs::canonicalize(&self.root)?))
     }
 
+    /// Whether there is a regular file at `path`. Anything else there, or a link out of the directory, is the error
+    /// that reading it would give; nothing is opened.
+    ///
+    /// ```
+    /// let folder = tempfile::tempdir()?;
+    /// std::fs::create_dir(folder.path().join("svc"))?;
+    /// let tree = paasta_config::Directory::new(folder.path());
+    /// assert!(!tree.has_regular_file("deployments.json")?);
+    /// assert!(tree.has_regular_file("svc").is_err());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn has_regular_file(&self, path: &str) -> Result<bool, SourceError> {
+        check_path(path)?;
+        let there = or_missing(self.check_regular_inside(path)).map(|there| there.is_some());
+        there.map_err(|source| SourceError { path: self.show(path), source })
+    }
+
     fn read_regular(&self, path: &str) -> io::Result<Vec<u8>> {
-        let full = self.full(path);
-        check_regular(&fs::metadata(&full)?)?;
-        self.check_inside(path)?;
-        read_regular(&full)
+        self.check_regular_inside(path)?;
+        open_regular(&self.full(path))
+    }
+
+    fn check_regular_inside(&self, path: &str) -> io::Result<()> {
+        check_regular(&fs::metadata(self.full(path))?)?;
+        self.check_inside(path)
     }
 
     fn check_inside(&self, path: &str) -> io::Result<()> {
@@ -118,8 +138,23 @@ fn or_missing<T>(result: io::Result<T>) -> io::Result<Option<T>> {
     }
 }
 
-/// The bytes of a regular file of at most 16 MiB. A pipe that takes its place meanwhile is not waited for.
-pub(crate) fn read_regular(path: &Path) -> io::Result<Vec<u8>> {
+/// The bytes of a regular file of at most [`FILE_BYTES_MAX`]; links are followed wherever they lead. Anything else is
+/// refused without being opened (`InvalidInput`), so that no pipe is waited for and no device is touched.
+///
+/// ```
+/// let folder = tempfile::tempdir()?;
+/// assert!(paasta_config::read_regular(folder.path()).is_err());
+/// std::fs::write(folder.path().join("f"), "text")?;
+/// assert_eq!(paasta_config::read_regular(&folder.path().join("f"))?, b"text");
+/// # Ok::<(), std::io::Error>(())
+/// ```
+pub fn read_regular(path: &Path) -> io::Result<Vec<u8>> {
+    check_regular(&fs::metadata(path)?)?;
+    open_regular(path)
+}
+
+/// A pipe that takes the file's place meanwhile is not waited for.
+fn open_regular(path: &Path) -> io::Result<Vec<u8>> {
     let file = File::options().read(true).custom_flags(OFlags::NONBLOCK.bits() as i32).open(path)?;
     let metadata = file.metadata()?;
     check_regular(&metadata)?;
@@ -132,7 +167,8 @@ pub(crate) fn read_regular(path: &Path) -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-fn check_regular(metadata: &Metadata) -> io::Result<()> {
+/// Refuses (`InvalidInput`) what is not a regular file; the error says what it is.
+pub fn check_regular(metadata: &Metadata) -> io::Result<()> {
     let kind = metadata.file_type();
     let kind = match kind {
         _ if kind.is_file() => return Ok(()),
