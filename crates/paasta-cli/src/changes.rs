@@ -144,6 +144,7 @@ const VALUE_CHARACTERS_MAX: usize = 48;
 
 /// One row per setting that changed, with the field that shows it best and, below, the fields that follow from it.
 pub(crate) fn rows(changes: &[Change]) -> Vec<Vec<Cell>> {
+    let changes = &exchanged(changes);
     let mut rows = Vec::new();
     let mut told: Vec<bool> = vec![false; changes.len()];
     for index in in_order(changes) {
@@ -170,18 +171,80 @@ pub(crate) fn rows(changes: &[Change]) -> Vec<Vec<Cell>> {
     rows
 }
 
-/// Whether all that is behind `first` is behind `other` as well.
-fn follows(other: &Change, first: &Change) -> bool {
-    !first.sources.is_empty() && first.sources.iter().all(|source| other.sources.contains(source))
+/// One item of a list that gave way to one other is one change of the list.
+fn exchanged(changes: &[Change]) -> Vec<Change> {
+    let items = |list: &str, sign: &str| {
+        let of = |change: &&Change| change.field.strip_suffix(sign) == Some(list);
+        changes.iter().filter(of).collect::<Vec<_>>()
+    };
+    let mut joined = Vec::new();
+    for change in changes {
+        let removed = change.field.strip_suffix(REMOVED);
+        let list = removed.or_else(|| change.field.strip_suffix(ADDED)).unwrap_or_default();
+        match (items(list, REMOVED).as_slice(), items(list, ADDED).as_slice()) {
+            ([gone], [come]) if gone.sources == come.sources => {
+                if removed.is_some() {
+                    let (field, new) = (list.to_owned(), come.new.clone());
+                    joined.push(Change { field, new, ..(*gone).clone() });
+                }
+            }
+            _ => joined.push(change.clone()),
+        }
+    }
+    joined
 }
 
-/// A field called like its setting first, then by how short they are.
+/// How fields of items that are gone, and that are new, end.
+const REMOVED: &str = "[-]";
+const ADDED: &str = "[+]";
+
+fn is_item(change: &Change) -> bool {
+    change.field.ends_with(REMOVED) || change.field.ends_with(ADDED)
+}
+
+/// Whether the field is the setting itself.
+fn is_own(change: &Change) -> bool {
+    change.sources.iter().any(|source| source.setting == change.field)
+}
+
+/// Whether who sees `first` knows `other`: it is nobody's own setting, and it comes of the very same setting, or its
+/// values are parts of those of `first`.
+fn follows(other: &Change, first: &Change) -> bool {
+    if is_own(other) || is_item(other) || first.sources.is_empty() {
+        return false;
+    }
+    let within = |part: &Change, whole: &Change| part.sources.iter().all(|s| whole.sources.contains(s));
+    let derived = is_own(first) && first.new.is_some() && !is_item(first);
+    match within(first, other) {
+        true if within(other, first) => derived || is_part(other, first),
+        true => is_part(other, first),
+        false => !other.sources.is_empty() && within(other, first) && is_part(other, first),
+    }
+}
+
+/// Whether both values of `part` stand in those of `whole`.
+fn is_part(part: &Change, whole: &Change) -> bool {
+    let text = |value: &Option<Value>| match value {
+        Some(Value::String(text)) => text.clone(),
+        Some(value) => value.to_string(),
+        None => String::new(),
+    };
+    let stands = |part: &Option<Value>, whole: &Option<Value>| {
+        part.is_some() == whole.is_some() && text(whole).contains(&text(part))
+    };
+    stands(&part.old, &whole.old) && stands(&part.new, &whole.new)
+}
+
+/// A field called like its setting first and what PaaSTA adds to the environment last, then by how short they are; items
+/// of one list together.
 fn in_order(changes: &[Change]) -> Vec<usize> {
     let mut order: Vec<usize> = (0..changes.len()).collect();
     let rank = |index: &usize| {
         changes.get(*index).map(|change| {
-            let own = change.sources.iter().any(|source| source.setting == change.field);
-            (!own, change.field.matches(['.', '[']).count(), change.field.len())
+            let field = change.field.as_str();
+            let list = field.strip_suffix(REMOVED).or_else(|| field.strip_suffix(ADDED)).unwrap_or(field);
+            let added = field.starts_with("env.PAASTA_");
+            (!is_own(change), added, field.matches(['.', '[']).count(), field.len(), list.to_owned())
         })
     };
     order.sort_by_key(rank);
@@ -191,9 +254,9 @@ fn in_order(changes: &[Change]) -> Vec<usize> {
 fn row(change: &Change) -> Vec<Cell> {
     let field = if change.field.is_empty() { "(whole text)" } else { &change.field };
     let value = match (&change.old, &change.new) {
-        (Some(old), Some(new)) => pair(&old.to_string(), &new.to_string()),
-        (None, Some(new)) => format!("+ {}", cut(&new.to_string())),
-        (Some(old), None) => format!("- {}", cut(&old.to_string())),
+        (Some(old), Some(new)) => pair(&shown(old), &shown(new)),
+        (None, Some(new)) => format!("+ {}", cut(&shown(new))),
+        (Some(old), None) => format!("- {}", cut(&shown(old))),
         (None, None) => String::new(),
     };
     let one = |source: &Source| {
@@ -206,6 +269,19 @@ fn row(change: &Change) -> Vec<Cell> {
     };
     let sources: Vec<String> = change.sources.iter().map(one).collect();
     vec![field.into(), value.into(), Cell::new(Style::Cyan, sources.join(", "))]
+}
+
+/// A value as JSON, in which what turns the direction of writing is escaped as well: it must not reorder the line.
+fn shown(value: &Value) -> String {
+    let turns = |letter: char| matches!(letter, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    let mut out = String::new();
+    for letter in value.to_string().chars() {
+        match turns(letter) {
+            true => out.push_str(&format!("\\u{:04x}", u32::from(letter))),
+            false => out.push(letter),
+        }
+    }
+    out
 }
 
 /// Two values; long ones without what they begin with alike.
@@ -255,6 +331,73 @@ mod tests {
             "  mem    1 → 2  web/marathon-pnw.yaml:3\n    and so container.docker.parameters[memory-swap]\n  \
              env.A  1 → 2  web/marathon-pnw.yaml:3\n"
         );
+    }
+
+    #[track_caller]
+    fn check(changes: &[(&str, &str, &str, &[&str])], expected: &[&str]) {
+        let roots = Roots(vec!["/soa".to_owned()]);
+        let value = |text: &&str| (!text.is_empty()).then(|| (*text).to_owned());
+        let changes: Vec<Change> = changes
+            .iter()
+            .map(|(field, old, new, settings)| {
+                let change = FieldChange { field: (*field).to_owned(), old: value(old), new: value(new) };
+                let sources = settings.iter().map(|setting| roots.recorded(setting, "/soa/a.yaml:3:5"));
+                Change::new(&change, sources.collect())
+            })
+            .collect();
+        let text = table::render(&rows(&changes), 0, Paint::new(false));
+        let lines: Vec<String> =
+            text.lines().map(|line| line.split_whitespace().collect::<Vec<_>>().join(" ")).collect();
+        assert_eq!(lines, expected);
+    }
+
+    #[test]
+    fn no_new_value_is_hidden_behind_another() {
+        let constraints: &[&str] = &["constraints"];
+        check(
+            &[("constraints[-]", "[\"p\"]", "", constraints), ("constraints[+]", "", "[\"q\"]", constraints)],
+            &["constraints [\"p\"] → [\"q\"] a.yaml:3"],
+        );
+        check(
+            &[
+                ("uris[+]", "", "\"b\"", &["system.d"]),
+                ("a.b[+]", "", "1", &["a.b"]),
+                ("uris[+]", "", "\"c\"", &["system.d"]),
+                ("uris[-]", "\"a\"", "", &["system.d"]),
+            ],
+            &[
+                "uris[+] + \"b\" system.d a.yaml:3",
+                "uris[+] + \"c\" system.d a.yaml:3",
+                "uris[-] - \"a\" system.d a.yaml:3",
+                "a.b[+] + 1 a.yaml:3".replace("a.yaml", "a.b a.yaml").as_str(),
+            ],
+        );
+        let command: &[&str] = &["cmd", "args"];
+        check(
+            &[("cmd", "\"x\"", "null", command), ("args", "null", "[\"y\"]", command)],
+            &["cmd \"x\" → null a.yaml:3, args a.yaml:3", "args null → [\"y\"] cmd a.yaml:3, a.yaml:3"],
+        );
+        // Of two settings, the second is not seen in the first.
+        check(
+            &[("cpus", "1", "2", &["cpus"]), ("p[cpu-quota]", "10", "30", &["cpus", "cpu_burst_add"])],
+            &["cpus 1 → 2 a.yaml:3", "p[cpu-quota] 10 → 30 cpus a.yaml:3, cpu_burst_add a.yaml:3"],
+        );
+        // What is part of a value that is shown.
+        check(
+            &[
+                ("env.PAASTA_GIT_SHA", "\"01\"", "\"02\"", &["docker_image"]),
+                ("container.docker.image", "\"r/w:01\"", "\"r/w:02\"", &["docker_image", "system.r"]),
+            ],
+            &[
+                "container.docker.image \"r/w:01\" → \"r/w:02\" docker_image a.yaml:3, system.r a.yaml:3",
+                "and so env.PAASTA_GIT_SHA",
+            ],
+        );
+    }
+
+    #[test]
+    fn a_value_cannot_turn_the_line() {
+        assert_eq!(shown(&Value::from("a\u{202e}b\u{2066}\u{e4}\n")), r#""a\u202eb\u2066ä\n""#);
     }
 
     #[test]

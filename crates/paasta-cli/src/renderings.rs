@@ -1,7 +1,7 @@
 //! What would run for instances by one state of the configuration: loaded, deployed and rendered, in any soa-configs.
 
 use std::cell::RefCell;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -28,6 +28,7 @@ pub(crate) struct State<'a> {
     /// Whether a group that is deployed counts for instances that deployments.json does not name yet.
     foresees: bool,
     documents: RefCell<BTreeMap<ServiceName, Document>>,
+    warnings: RefCell<BTreeSet<String>>,
 }
 
 /// A deployments.json, if there is one, or why it cannot be read.
@@ -66,6 +67,7 @@ impl<'a> State<'a> {
             mark: None,
             foresees: true,
             documents: RefCell::default(),
+            warnings: RefCell::default(),
         }
     }
 
@@ -94,6 +96,9 @@ impl<'a> State<'a> {
             }
             Err(error) => return Loaded::of(Side::Refused(chain(&error))),
         };
+        for missing in self.soa.missing_signatures(&wanted) {
+            self.warnings.borrow_mut().insert(format!("{id}: {missing}"));
+        }
         if wanted.instance().is_autoscaled() {
             wanted.autoscaled_count = counts.count(id).await;
         }
@@ -107,6 +112,12 @@ impl<'a> State<'a> {
                 Loaded { side: Side::Refused(error.to_string()), wanted: Some(wanted), rendered: None }
             }
         }
+    }
+
+    /// What somebody should be told of the instances that were loaded: secrets that reach the hash as null
+    /// (config.md §6.4).
+    pub(crate) fn warnings(&self) -> BTreeSet<String> {
+        self.warnings.borrow().clone()
     }
 
     /// What deployments.json says, or will say when it is next generated: a group that is deployed runs in each of its

@@ -35,6 +35,12 @@ impl World {
         Ok(Self { system, soa_dir, soa, way_out: way_out(cx) })
     }
 
+    /// As [`World::open`], where nothing can be told without a system configuration: a missing one is an error.
+    pub(crate) fn open_configured(soa_dir: Option<&Path>, cx: &Context) -> anyhow::Result<Self> {
+        SystemConfig::load(cx.system_config_dir()).hint_with(|| way_out(cx))?;
+        Self::open(soa_dir, cx)
+    }
+
     /// All clusters the system configuration knows. None at all is an error: nothing could be seen then.
     pub fn clusters(&self) -> anyhow::Result<Vec<ClusterName>> {
         let clusters = self.system.clusters()?;

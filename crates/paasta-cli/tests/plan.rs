@@ -266,6 +266,60 @@ fn names_that_are_nowhere_are_told() {
 }
 
 #[test]
+fn what_to_come_from_is_never_guessed() {
+    let world = world();
+    let soa = world.soa_dir();
+    let refused = |arguments: &[&str], expected: i32, part: &str| {
+        let (code, _, stderr) = world.run(&[&["plan"], arguments].concat());
+        assert!(code == expected && stderr.contains(part), "{arguments:?}: {stderr}");
+    };
+    refused(&["--against", ""], 2, "--against is empty");
+    git(&soa, &["init", "-q"]);
+    git(&soa, &["add", "api"]);
+    git(&soa, &["commit", "-qm", "before"]);
+    git(&soa, &["branch", "before"]);
+    keep(&world);
+    refused(
+        &["--against", "before"],
+        2,
+        "Write `./before` for the directory, `refs/heads/before` for the branch",
+    );
+    for named in ["./before", "refs/heads/before"] {
+        world.ok(&["plan", "--against", named]);
+    }
+    std::fs::remove_dir_all(world.root().join("etc")).expect("removed");
+    for command in ["plan", "why web.main", "switch-over --check"] {
+        let (code, _, stderr) = world.run(&command.split(' ').collect::<Vec<_>>());
+        let told = stderr.contains("there is no system configuration in")
+            && stderr.contains("PAASTA_SYSTEM_CONFIG_DIR");
+        assert!(code == 1 && told, "{command}: {stderr}");
+    }
+}
+
+#[test]
+fn a_secret_without_signature_is_warned_of_and_its_file_is_named() {
+    let world = world();
+    system(&world, r#", "vault_environment": "dev""#);
+    let secret = |signature: &str| {
+        world.file(
+            "api/secrets/tok.json",
+            &format!(r#"{{"environments": {{"dev": {{"signature": "{signature}"}}}}}}"#),
+        );
+    };
+    world.file("api/marathon-pnw.yaml", "main: {instances: 2, env: {TOK: SECRET(tok)}}\n");
+    secret("one");
+    let before = keep(&world);
+    secret("two");
+    let report = json(&world, &["--against", &before], 0);
+    assert_eq!(places(&report, "api.main", "paasta_secrets.SECRET(tok)"), ["tok.json"]);
+    std::fs::remove_file(world.soa_dir().join("api/secrets/tok.json")).expect("removed");
+    let (code, stdout, stderr) = world.run(&["plan", "--against", &before]);
+    assert!(code == 0 && stdout.contains("api/secrets/tok.json"), "{stdout}");
+    let warned = stderr.starts_with("warning: api.main: no signature for \"SECRET(tok)\": there is no file");
+    assert!(warned && stderr.lines().count() == 1, "{stderr}");
+}
+
+#[test]
 fn an_engine_that_does_not_answer_makes_everything_unknown() {
     let world = world();
     let report = json(&world, &[], 1);

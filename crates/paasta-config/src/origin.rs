@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
-use crate::{Map, Node, Position, Renderer, Wanted};
+use crate::{Map, Node, Position, Renderer, SecretReference, Wanted};
 
 /// A setting that may decide a field of what a [`crate::Renderer`] makes.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -94,11 +94,15 @@ impl Feed {
         }
     }
 
-    fn place(&self, node: &Node) -> Place {
+    fn place(&self, node: &Node, wanted: &Wanted) -> Place {
         match (&node.position, self.layer) {
             (Some(position), _) => Place::At(position.clone()),
             (None, Layer::Deployment) => Place::File("deployments.json".into()),
-            (None, Layer::Secret) => Place::File("secrets".into()),
+            (None, Layer::Secret) => {
+                let reference = self.path.first().and_then(|text| SecretReference::parse(text));
+                let file = reference.map(|reference| reference.file(wanted.id.service()));
+                Place::File(file.unwrap_or_else(|| "secrets".to_owned()).into())
+            }
             (None, _) => Place::Default,
         }
     }
@@ -113,8 +117,8 @@ impl Feed {
         }
     }
 
-    fn origin(&self, node: Option<&Node>, removed: bool) -> Origin {
-        let place = node.map_or(Place::Default, |node| self.place(node));
+    fn origin(&self, node: Option<&Node>, removed: bool, wanted: &Wanted) -> Origin {
+        let place = node.map_or(Place::Default, |node| self.place(node, wanted));
         Origin { setting: self.name(), place, removed }
     }
 }
@@ -125,7 +129,7 @@ pub fn places(renderer: &dyn Renderer, wanted: &Wanted, hash_input: &str) -> BTr
     let fields = renderer.compare("", hash_input);
     let feeds = fields.iter().flat_map(|change| renderer.feeds(&change.field));
     let place = |feed: Feed| {
-        let place = feed.place(&feed.value(wanted)?);
+        let place = feed.place(&feed.value(wanted)?, wanted);
         (place != Place::Default).then(|| (feed.name(), place.to_string()))
     };
     feeds.filter_map(place).collect()
@@ -134,10 +138,10 @@ pub fn places(renderer: &dyn Renderer, wanted: &Wanted, hash_input: &str) -> BTr
 /// The settings among `feeds` that an instance has, with their places. Where it has none of them, the first one is
 /// named as a default.
 pub fn origins(feeds: &[Feed], wanted: &Wanted) -> Vec<Origin> {
-    let found = feeds.iter().filter_map(|feed| Some(feed.origin(Some(&feed.value(wanted)?), false)));
+    let found = feeds.iter().filter_map(|feed| Some(feed.origin(Some(&feed.value(wanted)?), false, wanted)));
     let found: Vec<Origin> = found.collect();
     match (found.is_empty(), feeds.first()) {
-        (true, Some(first)) => vec![first.origin(None, false)],
+        (true, Some(first)) => vec![first.origin(None, false, wanted)],
         _ => found,
     }
 }
@@ -148,8 +152,8 @@ pub fn changed_origins(feeds: &[Feed], before: &Wanted, after: &Wanted) -> Vec<O
     let origin = |feed: &Feed| {
         let (old, new) = (feed.value(before), feed.value(after));
         match (old, new) {
-            (old, Some(new)) => (old.as_ref() != Some(&new)).then(|| feed.origin(Some(&new), false)),
-            (Some(old), None) => Some(feed.origin(Some(&old), true)),
+            (old, Some(new)) => (old.as_ref() != Some(&new)).then(|| feed.origin(Some(&new), false, after)),
+            (Some(old), None) => Some(feed.origin(Some(&old), true, before)),
             (None, None) => None,
         }
     };

@@ -71,7 +71,7 @@ struct Bounce {
 
 pub(crate) fn run(args: &Args, cx: &mut Context) -> anyhow::Result<ExitCode> {
     let id: InstanceId = args.target.parse().map_err(|error| UsageError(format!("{error}")))?;
-    let world = World::open(args.soa_dir.get(), cx)?;
+    let world = World::open_configured(args.soa_dir.get(), cx)?;
     let cluster = match &args.cluster {
         Some(named) => ClusterName::new(named.as_str()).map_err(|error| UsageError(error.to_string()))?,
         None => world.system.cluster()?,

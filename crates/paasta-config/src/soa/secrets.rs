@@ -36,6 +36,12 @@ impl SecretReference {
         let fine = letters.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-');
         fine.then(|| Self { text: value.to_owned(), name: name.to_owned(), shared })
     }
+
+    /// The secret's file below soa-configs, for a reference in an instance of `service`.
+    pub fn file(&self, service: &ServiceName) -> String {
+        let folder = if self.shared { "_shared" } else { service.as_str() };
+        format!("{folder}/secrets/{}.json", self.name)
+    }
 }
 
 /// The secret references among an environment's values, in order.
@@ -91,8 +97,7 @@ impl Soa {
         if reference.name.ends_with(')') {
             return Err("it ends with a line feed, so that it names no secret".to_owned());
         }
-        let folder = if reference.shared { "_shared" } else { service.as_str() };
-        let path = format!("{folder}/secrets/{}.json", reference.name);
+        let path = reference.file(service);
         let shown = self.source.show(&path);
         let bytes = match self.source.read(&path) {
             Ok(Some(bytes)) => bytes,

@@ -1,7 +1,7 @@
 //! `paasta plan`: what a deploy, or a change of the configuration, does to each instance before it is done.
 
 use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -99,7 +99,10 @@ pub(crate) fn run(args: &Args, cx: &mut Context) -> anyhow::Result<ExitCode> {
     let comparison = Comparison::new(args, cx)?;
     let targets = args.targets.read(&comparison.world)?;
     comparison.check_mark(&targets)?;
-    let report = cx.block_on(comparison.report(&targets))?;
+    let (report, warnings) = cx.block_on(comparison.report(&targets))?;
+    for warning in warnings {
+        writeln!(cx.stderr, "warning: {warning}")?;
+    }
     match args.output.format() {
         Format::Json => writeln!(cx.stdout, "{}", serde_json::to_string_pretty(&report)?)?,
         Format::Text => write!(cx.stdout, "{}", text::render(&report, args.all, cx.paint()))?,
@@ -109,7 +112,7 @@ pub(crate) fn run(args: &Args, cx: &mut Context) -> anyhow::Result<ExitCode> {
 
 impl Comparison {
     fn new(args: &Args, cx: &Context) -> anyhow::Result<Self> {
-        let world = World::open(args.soa_dir.get(), cx)?;
+        let world = World::open_configured(args.soa_dir.get(), cx)?;
         world.services()?;
         let cluster = cluster(args, &world)?;
         let system = in_cluster(&world.system, &cluster);
@@ -176,24 +179,29 @@ impl Comparison {
         .hint(format!("Its deploy groups are `{}`.", groups.join("`, `")))
     }
 
-    async fn report(&self, targets: &Targets) -> anyhow::Result<Report> {
+    async fn report(&self, targets: &Targets) -> anyhow::Result<(Report, BTreeSet<String>)> {
         let renderer = MarathonRenderer::from_system(self.system.map())?;
         let mut after = State::new(&self.world.soa, &self.system, &renderer);
         after.mark = self.mark.clone();
+        let mut warnings = BTreeSet::new();
         let instances = match &self.from {
             From::Configuration { soa, system } => {
                 let before_renderer = MarathonRenderer::from_system(system.map())?;
                 let mut before = State::new(soa, system, &before_renderer);
                 before.deployed = vec![soa, &self.world.soa, &self.installed];
                 after.deployed = vec![&self.world.soa, soa, &self.installed];
-                compare::states(&before, &after, self, targets).await?
+                let rows = compare::states(&before, &after, self, targets).await?;
+                warnings.extend(before.warnings());
+                rows
             }
             From::Cluster => {
                 after.deployed = vec![&self.world.soa, &self.installed];
                 running::against_cluster(&after, self, targets).await?
             }
         };
-        Ok(Report::new(self.cluster.to_string(), self.from_label.clone(), self.to_label.clone(), instances))
+        warnings.extend(after.warnings());
+        let (from, to) = (self.from_label.clone(), self.to_label.clone());
+        Ok((Report::new(self.cluster.to_string(), from, to, instances), warnings))
     }
 }
 
@@ -298,17 +306,25 @@ fn from(args: &Args, world: &World, cluster: &ClusterName, cx: &Context) -> anyh
     Ok((From::Configuration { soa, system }, label))
 }
 
-/// A directory if there is one of that name, else a revision.
+/// A directory if there is one of that name, else a revision. Where there are both, it is not guessed.
 fn other_soa(against: &str, world: &World, cx: &Context) -> anyhow::Result<(Soa, String)> {
+    const WHAT: &str =
+        "--against takes a directory of soa-configs, or a revision such as HEAD~1 or origin/main.";
+    if against.trim().is_empty() {
+        return Err(UsageError("--against is empty".to_owned())).hint(WHAT);
+    }
     let directory = cx.environment.cwd.join(against);
+    let looks_like_path = against.starts_with(['.', '/']);
     if directory.is_dir() {
+        if !looks_like_path && GitTree::open(&world.soa_dir, against).is_ok() {
+            return Err(UsageError(format!("`{against}` is both a directory and a revision"))).hint(format!(
+                "Write `./{against}` for the directory, `refs/heads/{against}` for the branch, or the id of the commit."
+            ));
+        }
         return Ok((Soa::open(&directory).cached(), directory.display().to_string()));
     }
-    let looks_like_path = against.starts_with(['.', '/']) || Path::new(against).is_absolute();
     if looks_like_path {
-        return Err(anyhow::anyhow!("there is no directory `{}`", directory.display())).hint(
-            "--against takes a directory of soa-configs, or a revision such as HEAD~1 or origin/main.",
-        );
+        return Err(anyhow::anyhow!("there is no directory `{}`", directory.display())).hint(WHAT);
     }
     let tree = GitTree::open(&world.soa_dir, against).map_err(|error| {
         let hint = format!("--against takes a directory of soa-configs or a git revision. {}", error.hint());

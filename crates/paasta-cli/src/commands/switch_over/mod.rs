@@ -50,12 +50,15 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(args: &Args, cx: &mut Context) -> anyhow::Result<ExitCode> {
-    let world = World::open(args.soa_dir.get(), cx)?;
+    let world = World::open_configured(args.soa_dir.get(), cx)?;
     world.services()?;
     let targets = args.targets.read(&world)?;
     let file = args.autoscaled_counts.as_deref().map(|file| cx.environment.cwd.join(file));
     let counts = counts(file.as_deref(), &world.system)?;
-    let report = cx.block_on(check(&world, &targets, &counts))?;
+    let (report, warnings) = cx.block_on(check(&world, &targets, &counts))?;
+    for warning in warnings {
+        writeln!(cx.stderr, "warning: {warning}")?;
+    }
     match args.output.format() {
         Format::Json => writeln!(cx.stdout, "{}", serde_json::to_string_pretty(&report)?)?,
         Format::Text => write!(cx.stdout, "{}", text::render(&report, args.all, cx.paint()))?,
@@ -63,7 +66,12 @@ pub(crate) fn run(args: &Args, cx: &mut Context) -> anyhow::Result<ExitCode> {
     Ok(if report.is_same() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-async fn check(world: &World, targets: &Targets, counts: &Arc<dyn Counts>) -> anyhow::Result<Report> {
+/// With what is to be warned of.
+async fn check(
+    world: &World,
+    targets: &Targets,
+    counts: &Arc<dyn Counts>,
+) -> anyhow::Result<(Report, BTreeSet<String>)> {
     let cluster = world.system.cluster()?;
     let live = Live::look(&world.system).await?;
     let renderer = MarathonRenderer::from_system(world.system.map())?;
@@ -104,7 +112,7 @@ async fn check(world: &World, targets: &Targets, counts: &Arc<dyn Counts>) -> an
             "there is no instance `{missing}` in cluster `{cluster}`, neither deployed nor running"
         );
     }
-    Ok(finished(&cluster, rows, &live))
+    Ok((finished(&cluster, rows, &live), state.warnings()))
 }
 
 /// None for what is not deployed and does not run.
