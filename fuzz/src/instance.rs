@@ -44,7 +44,7 @@ pub fn instance(data: &[u8]) {
     let soa = || Soa::new(deployed.clone()).cached();
     assert_eq!(all(&soa(), &system, &case), all(&soa(), &system, &case));
     getters::of_service(&soa(), &system, &Case::service());
-    let known = KnownNames { bounce_methods: &["crossover"], drain_methods: &["noop"], teams: None };
+    let known = KnownNames { bounce_methods: &["crossover"], drain_methods: &["noop"], ..KnownNames::default() };
     for finding in soa().validate(&Case::service(), &system, &known) {
         assert!(!finding.to_string().is_empty());
     }

@@ -117,3 +117,52 @@ fn a_service_that_is_not_there_and_a_missing_choice_are_said() {
     assert_eq!(code, 2);
     assert!(stderr.contains("-s SERVICE"), "{stderr}");
 }
+
+#[test]
+fn what_cannot_be_rendered_is_an_error() {
+    let world = world();
+    let check = |settings: &str, expected: &str| {
+        let text = format!("main:\n  deploy_group: prod\n  {settings}\n");
+        world.file("good/marathon-pnw.yaml", &text);
+        let (_, stdout, _) = world.run(&["validate", "-s", "good", "-y", "soa"]);
+        let findings = stdout.lines().filter_map(|line| line.strip_prefix("  soa/good/marathon-pnw.yaml:"));
+        assert_eq!(findings.collect::<Vec<_>>().join("\n"), expected, "{settings}");
+    };
+    let servers = r#"{"cluster": "CLUSTER", "clusters": ["pnw"], "marathon_servers": [{"url": "http://localhost:1", "user": "u", "password": "p"}]}"#;
+    // What the host lacks is not the files' fault.
+    for system in
+        [r#"{"clusters": ["pnw"]}"#, &servers.replace("CLUSTER", "pnw"), &servers.replace("CLUSTER", "x")]
+    {
+        world.system(system);
+        check("cpus: 1", "");
+        check("extra_volumes: [{hostPath: /a, containerPath: /a, mode: RO}]", "");
+        let pairs = "expected a list of two, such as [region, …], found";
+        check("deploy_blacklist: [a]", &format!("3:22: error: main.deploy_blacklist: {pairs} a string"));
+        check("deploy_blacklist: [[a]]", &format!("3:22: error: main.deploy_blacklist: {pairs} a list"));
+        check("deploy_whitelist: [a]", &format!("3:21: error: main.deploy_whitelist: {pairs} a list"));
+        check("deploy_whitelist: []", &format!("3:21: error: main.deploy_whitelist: {pairs} a list"));
+        let volume = "3:19: error: main.extra_volumes: `containerPath` is missing";
+        check("extra_volumes: [{a: 1}]", volume);
+        check("extra_volumes: [{hostPath: /a}]", volume);
+        check(
+            "constraints: [[a, b, c, d]]",
+            "3:16: error: main.constraints: expected two or three items, found 4",
+        );
+        check("constraints: [[]]", "3:16: error: main.constraints: expected two or three items, found 0");
+        check("cpus: .inf", "3:9: error: main.cpus: the number is out of all bounds");
+        let nan = "4:37: error: main.healthcheck_grace_period_seconds: not-a-number and infinities cannot be sent as JSON";
+        check("healthcheck_mode: tcp\n  healthcheck_grace_period_seconds: .nan", nan);
+        check(
+            "net: weird",
+            "3:8: error: main.net: Marathon knows no network \"weird\", only bridge, host and none",
+        );
+        // What has been told is not told again, but it is an error now.
+        check("cmd: 5", "3:8: error: main.cmd: an integer (`5`) is not a string");
+        check(
+            "cmd: a\n  args: [b]",
+            "4:9: error: main: `cmd` and `args` exclude each other, so it cannot start",
+        );
+        let shard = "3:19: error: main.marathon_shard: there is no shard 99, marathon_servers has 1";
+        check("marathon_shard: 99", if system.contains(r#""cluster": "pnw""#) { shard } else { "" });
+    }
+}

@@ -2,12 +2,12 @@
 //!
 //! Three looks at a service: every file by itself (its syntax, keys written twice, and the table of its kind), every
 //! instance of every known cluster once it is merged, and what instances have in common: names, secrets, the pipeline.
-//! What the original refuses is an error, as is what cannot be rendered; what it lets pass although it is hardly meant
+//! What the original refuses is an error, as is what cannot be rendered, which is tried; what it lets pass although it is hardly meant
 //! is a warning, so that files which pass there pass here.
 
 use paasta_core::{ClusterName, ServiceName};
 
-use crate::{InstanceType, Node, SettingError, Soa, SystemConfig, SystemError};
+use crate::{InstanceType, Node, Renderer, SettingError, Soa, SystemConfig, SystemError};
 
 mod blocks;
 mod files;
@@ -21,6 +21,7 @@ mod schema;
 mod secrets;
 mod strict;
 mod tables;
+mod trial;
 mod tron;
 mod tron_table;
 
@@ -28,7 +29,7 @@ pub use finding::{Finding, Severity};
 pub use schema::{json_schema, schema_kinds};
 
 /// Names that are defined outside of this crate.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Default)]
 pub struct KnownNames<'a> {
     /// Every bounce method.
     pub bounce_methods: &'a [&'a str],
@@ -36,6 +37,20 @@ pub struct KnownNames<'a> {
     pub drain_methods: &'a [&'a str],
     /// Every team that can be alerted; `None` where nobody knows, which lets any pass.
     pub teams: Option<&'a [&'a str]>,
+    /// What renders Marathon instances; with `None`, nobody looks whether they can be rendered.
+    pub renderer: Option<&'a dyn Renderer>,
+}
+
+impl std::fmt::Debug for KnownNames<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { bounce_methods, drain_methods, teams, renderer } = self;
+        f.debug_struct("KnownNames")
+            .field("bounce_methods", bounce_methods)
+            .field("drain_methods", drain_methods)
+            .field("teams", teams)
+            .field("renders", &renderer.is_some())
+            .finish()
+    }
 }
 
 impl Soa {
@@ -48,7 +63,7 @@ impl Soa {
     /// use paasta_config::{KnownNames, Memory, Soa, SystemConfig};
     ///
     /// let tree = Memory::new().with("svc/marathon-pnw.yaml", "main:\n  cpu: 1\n").with("svc/deploy.yaml", "pipeline: [{step: pnw.main}]");
-    /// let known = KnownNames { bounce_methods: &["crossover"], drain_methods: &["noop"], teams: None };
+    /// let known = KnownNames { bounce_methods: &["crossover"], drain_methods: &["noop"], ..KnownNames::default() };
     /// let findings = Soa::new(Arc::new(tree)).validate(&"svc".parse()?, &SystemConfig::from_json("{}")?, &known);
     /// assert_eq!(findings.len(), 1);
     /// assert_eq!(findings[0].to_string(), "svc/marathon-pnw.yaml:2:3: error: main.cpu: there is no such key");
@@ -189,7 +204,8 @@ fn too_long(soa: &Soa, service: &ServiceName) -> Option<Finding> {
 }
 
 /// Rules that may speak of the same mistake in the same place, the one with the best story first.
-const SAME_MATTER: [&str; 6] = ["name", "combination", "type", "load", "registration", "unknown-method"];
+const SAME_MATTER: [&str; 8] =
+    ["name", "combination", "type", "load", "registration", "unknown-method", "cmd-and-args", "render"];
 
 /// By place; once where clusters share a file, and where a key's rule and its getter refuse the same value.
 fn told_once(mut findings: Vec<Finding>) -> Vec<Finding> {

@@ -9,6 +9,7 @@ use anyhow::Context as _;
 use clap::builder::PossibleValuesParser;
 use paasta_config::{Finding, KnownNames, Severity, Soa, SystemConfig};
 use paasta_core::ServiceName;
+use paasta_marathon::MarathonRenderer;
 
 use crate::Context;
 use crate::options::{Format, Output};
@@ -17,7 +18,8 @@ use crate::report::{HintExt as _, UsageError};
 /// Check services' files
 ///
 /// Reads soa-configs and the system configuration only, and tells everything it finds, each with its file, line and
-/// column and a way out. Exit code 1 if anything is wrong, 0 if not; warnings alone are not wrong.
+/// column and a way out. Marathon instances are rendered as if something were deployed: what keeps one from that is
+/// wrong. Exit code 1 if anything is wrong, 0 if not; warnings alone are not wrong.
 ///
 /// --json prints one list with a member per finding: file, line, column (null where a whole file is meant), rule (a
 /// short name), severity (error or warning), message, hint.
@@ -85,10 +87,13 @@ pub(crate) fn run(args: &Args, cx: &mut Context) -> anyhow::Result<ExitCode> {
     let teams: Option<Vec<&str>> = teams.as_ref().map(|teams| teams.iter().map(String::as_str).collect());
     let bounce_methods: Vec<&str> = paasta_bounce::METHODS.iter().map(|method| method.name()).collect();
     let drain_methods: Vec<&str> = paasta_drain::METHODS.iter().map(|method| method.name).collect();
+    // What is wrong with the servers is nothing that files of a service could mend.
+    let renderer = MarathonRenderer::from_system(system.map()).unwrap_or_default();
     let known = KnownNames {
         bounce_methods: &bounce_methods,
         drain_methods: &drain_methods,
         teams: teams.as_deref(),
+        renderer: Some(&renderer),
     };
     let check = |service: ServiceName| {
         let findings = match args.strict {

@@ -143,6 +143,9 @@ impl Run<'_> {
         let config = InstanceConfig::new(&id, kind, cluster, &settings, &namespace);
         let checks = Checks { config, file, key, known: self.known };
         checks.run(&mut self.findings);
+        if let Some(renderer) = self.known.renderer {
+            checks.render(renderer, &namespace, self.system, &mut self.findings);
+        }
         self.check_secrets(cluster, &settings, name, file);
         let pipeline = pipeline?;
         let group = checks.undeployed(pipeline)?;

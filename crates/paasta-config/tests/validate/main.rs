@@ -19,6 +19,7 @@ const KNOWN: KnownNames<'_> = KnownNames {
     bounce_methods: &["brutal", "crossover", "down", "downthenup", "upthendown"],
     drain_methods: &["crashy_drain", "hacheck", "http", "noop", "test"],
     teams: None,
+    renderer: None,
 };
 
 fn validate(files: &[(&str, &str)]) -> Vec<Finding> {
