@@ -7,7 +7,7 @@ use paasta_config::{LoadError, Soa, SystemConfig, SystemError, close_matches};
 use paasta_core::{ClusterName, ServiceName};
 
 use crate::Context;
-use crate::report::{HintExt as _, UsageError};
+use crate::report::{HintExt as _, UsageError, validate_hint};
 
 /// What a command knows of the world from files.
 #[derive(Clone, Debug)]
@@ -123,7 +123,18 @@ pub const WHERE_CONFIGURATION_COMES_FROM: &str = "Set PAASTA_SYSTEM_CONFIG_DIR t
 /// Tells, on stderr, of services that could not be read; the others go on.
 pub fn tell_broken(broken: &[(ServiceName, LoadError)], cx: &mut Context) -> std::io::Result<()> {
     for (service, error) in broken {
-        writeln!(cx.stderr, "warning: could not read service `{service}`: {error}")?;
+        writeln!(cx.stderr, "warning: could not read service `{service}`")?;
+        let mut said = vec![error.to_string()];
+        let mut cause = std::error::Error::source(error);
+        while let Some(next) = cause {
+            said.push(next.to_string());
+            cause = next.source();
+        }
+        said.dedup();
+        for cause in said {
+            writeln!(cx.stderr, "  caused by: {cause}")?;
+        }
+        writeln!(cx.stderr, "\nhint: {}\n", validate_hint(service))?;
     }
     Ok(())
 }

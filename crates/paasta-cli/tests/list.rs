@@ -39,6 +39,19 @@ fn a_broken_service_does_not_hide_the_others() {
 }
 
 #[test]
+fn why_a_service_cannot_be_read_is_told_to_the_end() {
+    let world = World::with_services();
+    std::fs::create_dir_all(world.soa_dir().join("odd/marathon-pnw.yaml")).expect("a folder");
+    let (code, stdout, stderr) = world.run(&["list", "-i"]);
+    assert_eq!((code, stdout.as_str()), (1, "web.canary\nweb.main\n"));
+    assert!(
+        stderr.contains("odd/marathon-pnw.yaml`\n  caused by: it is a directory, not a regular file"),
+        "{stderr}"
+    );
+    assert!(stderr.contains("\n\nhint: Run `paasta validate -s odd`"), "{stderr}");
+}
+
+#[test]
 fn without_known_clusters_the_missing_key_is_named() {
     let world = World::with_services();
     world.system(r#"{"soa_dir": "SOA"}"#);

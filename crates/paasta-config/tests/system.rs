@@ -144,6 +144,16 @@ fn values_are_checked() {
         |s| Ok(format!("{:?}", s.clusters()?)),
         r#"memory:1:14: clusters: "c" is not a list"#,
     );
+    for (json, read) in [
+        (r#"{"clusters": ["paasta-c"]}"#, (|s| Ok(format!("{:?}", s.clusters()?))) as fn(&SystemConfig) -> _),
+        (r#"{"cluster":   "paasta-c"}"#, |s| Ok(s.cluster()?.to_string())),
+    ] {
+        let error = read(&SystemConfig::from_json(json).unwrap()).unwrap_err();
+        let SystemError::Setting(error) = error else { panic!("{error}") };
+        let said = error.to_string();
+        assert!(said.starts_with("memory:1:15: cluster") && said.contains(r#""paasta-c" is not"#), "{said}");
+        assert!(said.ends_with("name the cluster otherwise"), "{said}");
+    }
     check(r#"{"host_maintenance": "none"}"#, |s| Ok(format!("{:?}", s.host_maintenance()?)), "None");
     check(
         r#"{"host_maintenance": "x"}"#,

@@ -63,7 +63,9 @@ impl FromStr for InstanceId {
     fn from_str(value: &str) -> Result<Self, NameError> {
         let parts: Vec<&str> = value.split('.').collect();
         match parts[..] {
-            [service, instance] | [service, instance, _, _] => {
+            [service, instance] | [service, instance, _, _]
+                if !service.is_empty() && !instance.is_empty() =>
+            {
                 Ok(Self { service: ServiceName::new(service)?, instance: InstanceName::new(instance)? })
             }
             _ => Err(NameError {

@@ -69,33 +69,33 @@ impl Line {
     }
 }
 
-/// The line of one instance; `None` if it is not deployed yet.
+/// The line of one instance; [`LoadError::NoDeployments`], and no other error, if it is not deployed yet.
 pub async fn instance(
     soa: &Soa,
     system: &SystemConfig,
     renderer: &MarathonRenderer,
     counts: &dyn Counts,
     id: &InstanceId,
-) -> Option<Line> {
+) -> Result<Line, LoadError> {
     let mut line = Line::new(id.service(), Some(id.instance().to_string()));
     let unread = Reading::Unknown("it was not asked for".to_owned());
     let mut wanted = match soa.wanted(id, system, unread) {
         Ok(wanted) => wanted,
-        Err(LoadError::NoDeployments { .. }) => return None,
-        Err(error) => return Some(line.failed(error.class(), chain(&error))),
+        Err(error @ LoadError::NoDeployments { .. }) => return Err(error),
+        Err(error) => return Ok(line.failed(error.class(), chain(&error))),
     };
     tell_missing_signatures(soa, &wanted);
     if wanted.instance().is_autoscaled() {
         wanted.autoscaled_count = counts.count(id).await;
     }
     match render_app(&wanted) {
-        Err(error) => return Some(line.failed(error.class, error.to_string())),
+        Err(error) => return Ok(line.failed(error.class, error.to_string())),
         Ok(app) => {
             line.app_id = Some(app.app.to_string());
             line.config_hash = Some(app.config_hash);
             line.app = match RawValue::from_string(app.body) {
                 Ok(body) => Some(body),
-                Err(error) => return Some(line.failed("InvalidBody", error.to_string())),
+                Err(error) => return Ok(line.failed("InvalidBody", error.to_string())),
             };
         }
     }
@@ -104,7 +104,7 @@ pub async fn instance(
         Ok(shard) => line.shard = Some(shard),
         Err(error) => line.shard_error = Some(failure(error)),
     }
-    Some(line)
+    Ok(line)
 }
 
 /// Every Marathon instance of a cluster, by service; services that cannot be listed come as lines.

@@ -305,6 +305,11 @@ fn errors_say_where_what_is_wrong_and_what_to_do() {
         assert!(talk.contains(&of_odd), "{talk}");
         assert!(talk.contains(&of_broken), "{talk}");
     }
+    for json in [&["--dry-run"][..], &["--dry-run", "--json"]] {
+        let output = world.run("setup_marathon_job", &[json, &["new.main", "web.main"]].concat());
+        assert_eq!((output.status.code(), lines(&output).len()), (Some(1), 1), "{output:?}");
+        assert_eq!(talk(&output), of_new);
+    }
     assert!(talk(&all).contains("error: could not list the instances of `broken`\n"), "{}", talk(&all));
     assert!(!talk(&all).contains("new.main"), "who is not deployed is nobody's trouble: {}", talk(&all));
     let talk = talk(&one_by_one);
@@ -318,5 +323,10 @@ fn a_name_without_a_dot_is_wrong_usage() {
     let output = world.run("setup_marathon_job", &["hello"]);
     assert_eq!(output.status.code(), Some(2), "{}", talk(&output));
     assert!(talk(&output).contains("hint: Name instances as SERVICE.INSTANCE"), "{}", talk(&output));
+    let said = talk(&world.run("setup_marathon_job", &["../x.main"]));
+    assert!(
+        said.starts_with("error: \"../x.main\" cannot be an instance: it is not `<service>.<instance>`"),
+        "{said}"
+    );
     assert!(world.requests.lock().unwrap().is_empty());
 }

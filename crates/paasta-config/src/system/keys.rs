@@ -133,14 +133,25 @@ impl SystemConfig {
 
     /// This host's cluster. No default.
     pub fn cluster(&self) -> Read<ClusterName> {
-        let name = self.needed("cluster", self.scope().text_or_null("cluster")?)?;
-        Ok(ClusterName::new(name)?)
+        self.cluster_name("cluster", self.needed("cluster", self.map.get_set("cluster"))?)
     }
 
     /// All known clusters; none if unset.
     pub fn clusters(&self) -> Read<Vec<ClusterName>> {
-        let names = self.scope().texts_or_null("clusters")?.unwrap_or_default();
-        names.into_iter().map(|name| Ok(ClusterName::new(name)?)).collect()
+        let names = self.scope().list_or_null("clusters")?.unwrap_or_default();
+        names.iter().map(|name| self.cluster_name("clusters", name)).collect()
+    }
+
+    /// A cluster whose name begins with `paasta-` could never be started or stopped: readers of state tags take that
+    /// for the tag's own prefix (config.md §4.5).
+    fn cluster_name(&self, key: &str, node: &Node) -> Read<ClusterName> {
+        let name = node.as_str().ok_or_else(|| self.scope().wrong(key, node, "a string"))?;
+        if name.starts_with("paasta-") {
+            let expected = "a cluster that `paasta start` and `stop` can reach: it begins with `paasta-`, as their tags do; \
+                            name the cluster otherwise";
+            return Err(self.scope().wrong(key, node, expected).into());
+        }
+        Ok(ClusterName::new(name)?)
     }
 
     /// The ZooKeeper connection string without its `zk://`. No default.

@@ -96,9 +96,18 @@ async fn run(args: &Args, named: Vec<InstanceId>) -> anyhow::Result<bool> {
     }
     let renderer = MarathonRenderer::from_system(system.map())?;
     for id in &ids {
-        if let Some(line) = dry_run::instance(&soa, &system, &renderer, counts.as_ref(), id).await {
-            good &= !line.is_bad();
-            print_json(&line)?;
+        match dry_run::instance(&soa, &system, &renderer, counts.as_ref(), id).await {
+            Ok(line) => {
+                good &= !line.is_bad();
+                print_json(&line)?;
+            }
+            // Of all instances some are always not deployed.
+            Err(_) if args.instances.is_empty() => {}
+            Err(error) => {
+                good = false;
+                let error = anyhow::Error::new(error).context(format!("could not load instance `{id}`"));
+                eprintln!("{}", program::advice(id.service(), &error));
+            }
         }
     }
     Ok(good)
