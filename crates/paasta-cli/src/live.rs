@@ -1,13 +1,23 @@
 //! What runs in this host's cluster, as its Marathons list it. Only reads are sent.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::io::Write;
+use std::pin::pin;
+use std::time::Duration;
 
 use anyhow::Context as _;
+use futures_util::future::{Either, select};
 use paasta_config::SystemConfig;
 use paasta_core::{HomeId, InstanceId, Reading, Rendered};
 use paasta_marathon::{LiveApp, MarathonEngine, MarathonServers, NoMaintenance};
+use tokio::time::sleep;
 
 use crate::report::HintExt as _;
+
+/// Longest wait for a whole listing, per URL.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
+/// After so long it is said that one waits.
+const SILENCE_MAX: Duration = Duration::from_secs(2);
 
 /// One listing per home.
 pub(crate) struct Live {
@@ -18,17 +28,27 @@ pub(crate) struct Live {
 
 impl Live {
     /// Asks every Marathon of the system configuration.
-    pub(crate) async fn look(system: &SystemConfig) -> anyhow::Result<Self> {
+    /// After a while `stderr` is told for whom one waits.
+    pub(crate) async fn look(system: &SystemConfig, stderr: &mut (dyn Write + Send)) -> anyhow::Result<Self> {
         let servers = MarathonServers::from_system(system.map())?;
         if servers.homes().is_empty() {
             return Err(anyhow::anyhow!("the system configuration names no Marathon server")).hint(
                 "Set `marathon_servers`, or compare two states of the configuration with `plan --against`.",
             );
         }
-        let engine =
-            MarathonEngine::new(&servers, Box::new(NoMaintenance)).context("could not look at what runs")?;
+        let engine = MarathonEngine::with_answer_timeout(&servers, Box::new(NoMaintenance), ANSWER_TIMEOUT)
+            .context("could not look at what runs")?;
         let mut live = Self { homes: BTreeMap::new(), apps: BTreeMap::new() };
-        for (home, listed) in engine.live_apps().await {
+        let listing = match select(pin!(engine.live_apps()), pin!(sleep(SILENCE_MAX))).await {
+            Either::Left((listing, _)) => listing,
+            Either::Right(((), listing)) => {
+                let homes: Vec<&str> = servers.homes().iter().map(|(home, _)| home.as_str()).collect();
+                let seconds = ANSWER_TIMEOUT.as_secs();
+                writeln!(stderr, "waiting for Marathon ({}), {seconds} s per URL", homes.join(", "))?;
+                listing.await
+            }
+        };
+        for (home, listed) in listing {
             let answered = listed.map(|apps| live.add(apps));
             live.homes.insert(home, answered);
         }

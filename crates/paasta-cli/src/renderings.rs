@@ -114,6 +114,11 @@ impl<'a> State<'a> {
         }
     }
 
+    /// Notes down what somebody should be told, once.
+    pub(crate) fn warn(&self, warning: String) {
+        self.warnings.borrow_mut().insert(warning);
+    }
+
     /// What somebody should be told of the instances that were loaded: secrets that reach the hash as null
     /// (config.md §6.4).
     pub(crate) fn warnings(&self) -> BTreeSet<String> {

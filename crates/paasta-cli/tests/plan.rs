@@ -259,6 +259,10 @@ fn names_that_are_nowhere_are_told() {
     assert!(code == 1 && stderr.contains("no instance `web.mian`") && stderr.contains("`main`"), "{stderr}");
     let (code, _, stderr) = world.run(&["plan", "--against", &soa, "wbe"]);
     assert!(code == 1 && stderr.contains("Did you mean `web`?"), "{stderr}");
+    for (named, meant) in [("web.mian", "main"), ("wbe.main", "web")] {
+        let (code, _, stderr) = world.run(&["why", named]);
+        assert!(code == 1 && stderr.contains(&format!("Did you mean `{meant}`?")), "{stderr}");
+    }
     let (code, _, stderr) = world.run(&["plan", "-c", "nor"]);
     assert!(code == 2 && stderr.contains("this host's cluster alone"), "{stderr}");
     let (code, _, stderr) = world.run(&["plan", "--against", "./nowhere"]);

@@ -84,6 +84,14 @@ impl FileHistory {
         }
     }
 
+    /// How many whole lines of other versions of this program's log there are, which [`FileHistory::read`] leaves out.
+    pub fn of_other_versions(&self, cluster: &ClusterName, instance: &InstanceId) -> usize {
+        let other = |line: &String| {
+            serde_json::from_str::<VersionOfLine>(line).is_ok_and(|line| line.version != VERSION)
+        };
+        read_lines(&self.file(cluster, instance)).map_or(0, |lines| lines.iter().filter(|l| other(l)).count())
+    }
+
     /// Where the records of one instance are.
     pub fn file(&self, cluster: &ClusterName, instance: &InstanceId) -> PathBuf {
         self.folder(cluster, instance).join(format!("{}.jsonl", instance.instance()))
@@ -159,6 +167,10 @@ fn ends_within_a_line(file: &mut File) -> io::Result<bool> {
 }
 
 fn read_lines(path: &Path) -> io::Result<Vec<String>> {
+    // A pipe would be waited for.
+    if !fs::metadata(path)?.is_file() {
+        return Err(io::Error::new(io::ErrorKind::InvalidData, "it is not a regular file"));
+    }
     let file = File::open(path)?;
     if file.metadata()?.len() > FILE_BYTES_MAX {
         return Err(io::Error::new(io::ErrorKind::InvalidData, "it is longer than 64 MiB"));
@@ -235,6 +247,18 @@ mod tests {
         fs::write(&file, format!("{whole}{later}{}", &whole[..whole.len() / 2])).unwrap();
         history.created(&record(2)).unwrap();
         assert_eq!(read(&history), [record(1), record(2)]);
+        assert_eq!(history.of_other_versions(&"prod".parse().unwrap(), &"web.main".parse().unwrap()), 1);
+    }
+
+    #[test]
+    fn what_is_no_regular_file_is_an_error_and_never_waited_for() {
+        let directory = tempfile::tempdir().unwrap();
+        let history = FileHistory::new(directory.path());
+        let (cluster, id) = ("prod".parse().unwrap(), "web.main".parse().unwrap());
+        let file = history.file(&cluster, &id);
+        fs::create_dir_all(file.parent().unwrap()).unwrap();
+        assert!(std::process::Command::new("mkfifo").arg(&file).status().unwrap().success());
+        assert!(history.read(&cluster, &id).unwrap_err().source.to_string().contains("regular file"));
     }
 
     #[test]

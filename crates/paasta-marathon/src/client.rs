@@ -14,11 +14,11 @@ use crate::wire::Refusal;
 /// Longest wait for a connection, and for each piece of an answer.
 const TIMEOUT: Duration = Duration::from_secs(30);
 /// Longest wait for a whole answer, however it trickles.
-const ANSWER_TIMEOUT: Duration = Duration::from_secs(300);
+pub(crate) const ANSWER_TIMEOUT: Duration = Duration::from_secs(300);
 /// A connection that carries events is asked for life this often.
 const KEEPALIVE: Duration = Duration::from_secs(30);
-/// No answer is longer; the largest clusters list some hundred megabytes.
-const ANSWER_BYTES_MAX: usize = 1 << 30;
+/// A longer answer is not read.
+const ANSWER_BYTES_MAX: usize = 256 << 20;
 
 /// One Marathon.
 #[derive(Clone, Debug)]
@@ -53,7 +53,8 @@ pub(crate) struct HttpClients {
 }
 
 impl HttpClients {
-    pub(crate) fn new(servers: &MarathonServers) -> Result<Self, String> {
+    /// A whole answer is waited for at most `answer_timeout`, and so is a connection.
+    pub(crate) fn new(servers: &MarathonServers, answer_timeout: Duration) -> Result<Self, String> {
         let mut urls = servers.homes().iter().flat_map(|(_, server)| &server.urls);
         let tls = tls(urls.any(|url| url.starts_with("https:")))?;
         let builder = || {
@@ -61,11 +62,11 @@ impl HttpClients {
                 .tls_backend_preconfigured(tls.clone())
                 .user_agent(concat!("paasta-marathon ", env!("CARGO_PKG_VERSION")))
                 .no_proxy()
-                .connect_timeout(TIMEOUT)
+                .connect_timeout(TIMEOUT.min(answer_timeout))
         };
         let build = |builder: reqwest::ClientBuilder| builder.build().map_err(|error| describe(&error));
         Ok(Self {
-            requests: build(builder().read_timeout(TIMEOUT).timeout(ANSWER_TIMEOUT))?,
+            requests: build(builder().read_timeout(TIMEOUT).timeout(answer_timeout))?,
             streams: build(builder().tcp_keepalive(KEEPALIVE))?,
         })
     }

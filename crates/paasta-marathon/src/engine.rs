@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use futures_core::stream::BoxStream;
@@ -15,7 +16,7 @@ use paasta_core::{
 use reqwest::{Method, StatusCode};
 
 use crate::LiveApp;
-use crate::client::{Client, HttpClients, escaped};
+use crate::client::{ANSWER_TIMEOUT, Client, HttpClients, escaped};
 use crate::maintenance::{self, LeavingHosts};
 use crate::requests::{Counters, RequestCounts};
 use crate::servers::{MarathonServers, ServersError};
@@ -57,7 +58,17 @@ pub enum SetUpError {
 impl MarathonEngine {
     /// An engine over these servers that learns of leaving hosts from `leaving`.
     pub fn new(servers: &MarathonServers, leaving: Box<dyn LeavingHosts>) -> Result<Self, SetUpError> {
-        let http = HttpClients::new(servers).map_err(SetUpError::Http)?;
+        Self::with_answer_timeout(servers, leaving, ANSWER_TIMEOUT)
+    }
+
+    /// As [`MarathonEngine::new`], for somebody who waits at a terminal: each URL has at most `answer_timeout` for its
+    /// whole answer.
+    pub fn with_answer_timeout(
+        servers: &MarathonServers,
+        leaving: Box<dyn LeavingHosts>,
+        answer_timeout: Duration,
+    ) -> Result<Self, SetUpError> {
+        let http = HttpClients::new(servers, answer_timeout).map_err(SetUpError::Http)?;
         let counters = Arc::new(Counters::default());
         let home = |(id, server): &(HomeId, crate::Server)| {
             let client = |http: &reqwest::Client| Client::new(http.clone(), server.clone(), counters.clone());

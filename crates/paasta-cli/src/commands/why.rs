@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use paasta_config::Renderer;
+use paasta_config::{InstanceType, Renderer, close_matches};
 use paasta_core::{ClusterName, Created, InstanceId, Timestamp};
 use paasta_logs::FileHistory;
 use paasta_marathon::MarathonRenderer;
@@ -106,6 +106,15 @@ fn read(id: &InstanceId, cluster: &ClusterName, world: &World) -> anyhow::Result
         .hint("The log is readable by the user that setup_marathon_job and paasta-deployd run as.")?;
     if records.is_empty() {
         let file = history.file(cluster, id);
+        let others = history.of_other_versions(cluster, id);
+        if others > 0 {
+            return Err(anyhow::anyhow!(
+                "the {others} lines of `{}` are of another version of PaaSTA's event log",
+                file.display()
+            ))
+            .hint("Use the `paasta` of the version that runs setup_marathon_job or paasta-deployd.");
+        }
+        check_name(id, cluster, world)?;
         let error = anyhow::anyhow!("nothing is written down of `{id}` in cluster `{cluster}`");
         let error = error.context("could not explain its last bounce");
         return Err(error).hint(format!(
@@ -114,6 +123,20 @@ fn read(id: &InstanceId, cluster: &ClusterName, world: &World) -> anyhow::Result
         ));
     }
     Ok(records)
+}
+
+/// A name that is configured nowhere is most likely mistyped.
+fn check_name(id: &InstanceId, cluster: &ClusterName, world: &World) -> anyhow::Result<()> {
+    let service = world.service(id.service().as_str())?;
+    let names = world.soa.instances(&service, cluster, InstanceType::Marathon).unwrap_or_default();
+    let close = close_matches(id.instance().as_str(), names.iter().map(|name| name.as_str()));
+    if close.is_empty() || names.contains(id.instance()) {
+        return Ok(());
+    }
+    Err(anyhow::anyhow!(
+        "there is no instance `{id}` in cluster `{cluster}`, and nothing is written down of it"
+    ))
+    .hint(format!("Did you mean `{}`?", close.join("` or `")))
 }
 
 fn explain(records: &[Created], index: usize, renderer: &dyn Renderer, roots: &Roots) -> Option<Bounce> {

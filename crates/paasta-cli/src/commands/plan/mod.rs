@@ -1,6 +1,7 @@
 //! `paasta plan`: what a deploy, or a change of the configuration, does to each instance before it is done.
 
 use std::collections::BTreeSet;
+use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -15,6 +16,7 @@ use paasta_marathon::MarathonRenderer;
 use self::report::Report;
 use crate::Context;
 use crate::changes::Roots;
+use crate::context::interruptible;
 use crate::options::{Format, Output, SoaDir};
 use crate::renderings::{Mark, State, counts};
 use crate::report::{HintExt as _, UsageError};
@@ -99,7 +101,7 @@ pub(crate) fn run(args: &Args, cx: &mut Context) -> anyhow::Result<ExitCode> {
     let comparison = Comparison::new(args, cx)?;
     let targets = args.targets.read(&comparison.world)?;
     comparison.check_mark(&targets)?;
-    let (report, warnings) = cx.block_on(comparison.report(&targets))?;
+    let (report, warnings) = interruptible(comparison.report(&targets, cx.stderr.as_mut()))?;
     for warning in warnings {
         writeln!(cx.stderr, "warning: {warning}")?;
     }
@@ -179,7 +181,11 @@ impl Comparison {
         .hint(format!("Its deploy groups are `{}`.", groups.join("`, `")))
     }
 
-    async fn report(&self, targets: &Targets) -> anyhow::Result<(Report, BTreeSet<String>)> {
+    async fn report(
+        &self,
+        targets: &Targets,
+        stderr: &mut (dyn Write + Send),
+    ) -> anyhow::Result<(Report, BTreeSet<String>)> {
         let renderer = MarathonRenderer::from_system(self.system.map())?;
         let mut after = State::new(&self.world.soa, &self.system, &renderer);
         after.mark = self.mark.clone();
@@ -196,7 +202,7 @@ impl Comparison {
             }
             From::Cluster => {
                 after.deployed = vec![&self.world.soa, &self.installed];
-                running::against_cluster(&after, self, targets).await?
+                running::against_cluster(&after, self, targets, stderr).await?
             }
         };
         warnings.extend(after.warnings());

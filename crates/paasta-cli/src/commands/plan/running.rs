@@ -1,9 +1,10 @@
 //! What runs in the cluster, beside what the configuration asks for.
 
 use std::collections::BTreeSet;
+use std::io::Write;
 
 use paasta_config::FieldChange;
-use paasta_core::{InstanceId, Rendered, ServiceName};
+use paasta_core::{Created, InstanceId, Rendered, ServiceName};
 use paasta_deploy::{Effect, Side, Tasks, Verdict, Version, effect};
 use paasta_marathon::{LiveApp, compare_with_live};
 
@@ -19,8 +20,9 @@ pub(super) async fn against_cluster(
     after: &State<'_>,
     comparison: &Comparison,
     targets: &Targets,
+    stderr: &mut (dyn Write + Send),
 ) -> anyhow::Result<Vec<Row>> {
-    let live = Live::look(&comparison.system).await?;
+    let live = Live::look(&comparison.system, stderr).await?;
     let mut rows = Vec::new();
     let mut configured = BTreeSet::new();
     for service in after.soa.services()?.iter().filter(|service| targets.has_service(service)) {
@@ -97,7 +99,14 @@ impl<'a> Seen<'a> {
 fn row(id: &InstanceId, new: &Loaded, live: &Live, comparison: &Comparison, after: &State<'_>) -> Row {
     let seen = Seen::of(id, new.rendered.as_ref(), live);
     let mut verdict = effect(&seen.side, &new.side);
-    let changes = changes(id, &verdict, &seen, new, comparison, after);
+    let log = match verdict.effect {
+        Effect::Bounce => event_log(id, comparison, after),
+        _ => Ok(Vec::new()),
+    };
+    let changes = changes(&verdict, &seen, new, log.as_deref().unwrap_or_default(), comparison, after);
+    if let Err(unread) = log {
+        verdict.reason = Some(verdict.reason.map_or(unread.clone(), |reason| format!("{reason}; {unread}")));
+    }
     match verdict.effect {
         Effect::Bounce => verdict.replaced += seen.others,
         _ if seen.others > 0 => {
@@ -110,11 +119,23 @@ fn row(id: &InstanceId, new: &Loaded, live: &Live, comparison: &Comparison, afte
     Row::new(id, verdict, &seen.side, &new.side, changes)
 }
 
+/// What is written down of the instance. Where it cannot be read, that is warned of once for all instances, and said of
+/// this one.
+fn event_log(id: &InstanceId, comparison: &Comparison, after: &State<'_>) -> Result<Vec<Created>, String> {
+    let Some(history) = &comparison.history else { return Ok(Vec::new()) };
+    history.read(&comparison.cluster, id).map_err(|error| {
+        let directory = comparison.world.system.history_directory().ok().flatten();
+        let directory = directory.map(|directory| directory.display().to_string()).unwrap_or_default();
+        after.warn(format!("could not read the event log in `{directory}`: {}", error.source));
+        "compared by what Marathon lists alone".to_owned()
+    })
+}
+
 fn changes(
-    id: &InstanceId,
     verdict: &Verdict,
     seen: &Seen<'_>,
     new: &Loaded,
+    log: &[Created],
     comparison: &Comparison,
     after: &State<'_>,
 ) -> Vec<Change> {
@@ -122,7 +143,7 @@ fn changes(
         return Vec::new();
     };
     let fields = match verdict.effect {
-        Effect::Bounce => bounced(id, app, rendered, comparison, after),
+        Effect::Bounce => bounced(app, rendered, log, after),
         Effect::Scale | Effect::Stop => vec![tasks_changed(&seen.side, &new.side)],
         _ => return Vec::new(),
     };
@@ -130,15 +151,8 @@ fn changes(
 }
 
 /// By the hash input that was written down when the app was created; else by what Marathon lists of it.
-fn bounced(
-    id: &InstanceId,
-    app: &LiveApp,
-    rendered: &Rendered,
-    comparison: &Comparison,
-    after: &State<'_>,
-) -> Vec<FieldChange> {
-    let known = comparison.history.as_ref().and_then(|history| history.read(&comparison.cluster, id).ok());
-    if let Some(created) = known.iter().flatten().rev().find(|created| created.app == app.id) {
+fn bounced(app: &LiveApp, rendered: &Rendered, log: &[Created], after: &State<'_>) -> Vec<FieldChange> {
+    if let Some(created) = log.iter().rev().find(|created| created.app == app.id) {
         return after.renderer.compare(&created.hash_input, &rendered.hash_input);
     }
     compare_with_live(app, &rendered.body).map(|difference| difference.definition).unwrap_or_default()

@@ -1,6 +1,7 @@
 //! `paasta switch-over --check`: what runs, beside what we would run, before we take over from another PaaSTA.
 
 use std::collections::BTreeSet;
+use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -13,6 +14,7 @@ use self::report::{Report, Row};
 use super::plan::{TargetArgs, Targets};
 use crate::Context;
 use crate::changes::Roots;
+use crate::context::interruptible;
 use crate::live::Live;
 use crate::options::{Format, Output, SoaDir};
 use crate::renderings::{State, counts};
@@ -55,7 +57,7 @@ pub(crate) fn run(args: &Args, cx: &mut Context) -> anyhow::Result<ExitCode> {
     let targets = args.targets.read(&world)?;
     let file = args.autoscaled_counts.as_deref().map(|file| cx.environment.cwd.join(file));
     let counts = counts(file.as_deref(), &world.system)?;
-    let (report, warnings) = cx.block_on(check(&world, &targets, &counts))?;
+    let (report, warnings) = interruptible(check(&world, &targets, &counts, cx.stderr.as_mut()))?;
     for warning in warnings {
         writeln!(cx.stderr, "warning: {warning}")?;
     }
@@ -71,9 +73,10 @@ async fn check(
     world: &World,
     targets: &Targets,
     counts: &Arc<dyn Counts>,
+    stderr: &mut (dyn Write + Send),
 ) -> anyhow::Result<(Report, BTreeSet<String>)> {
     let cluster = world.system.cluster()?;
-    let live = Live::look(&world.system).await?;
+    let live = Live::look(&world.system, stderr).await?;
     let renderer = MarathonRenderer::from_system(world.system.map())?;
     let state = State::as_deployed(&world.soa, &world.system, &renderer);
     let roots = Roots(vec![world.soa_dir.display().to_string(), world.system.directory().to_owned()]);

@@ -10,7 +10,7 @@ use crate::table::{self, Cell};
 pub(super) fn render(report: &Report, all: bool, paint: Paint) -> String {
     let mut out = String::new();
     for (home, why) in &report.silent {
-        out.push_str(&format!("{} {home}: {why}\n", paint.text(Style::Red, "no answer from")));
+        out.push_str(&format!("{} {home}: {why}\n", paint.text(Style::Red, "could not list the apps of")));
     }
     let noted = |row: &Row| row.standing != Word::Same || !row.notes.is_empty();
     let shown: Vec<&Row> = report.instances.iter().filter(|row| all || noted(row)).collect();
@@ -88,8 +88,13 @@ fn below(row: &Row, for_all: bool, paint: Paint) -> String {
 /// `41 instances: 40 same, 1 differs. 3 tasks are at stake.`
 fn summary(report: &Report) -> String {
     let counts = Word::ALL.iter().rev().map(|word| (report.count(*word), word.as_str()));
-    let counts: Vec<String> =
-        counts.filter(|(count, _)| *count > 0).map(|(count, word)| format!("{count} {word}")).collect();
+    let counts: Vec<String> = counts
+        .filter(|(count, _)| *count > 0)
+        .map(|(count, word)| match (count, word) {
+            (2.., "differs") => format!("{count} differ"),
+            _ => format!("{count} {word}"),
+        })
+        .collect();
     let plural = |count: usize, noun: &str| format!("{count} {noun}{}", if count == 1 { "" } else { "s" });
     let mut text = plural(report.summary.instances, "instance");
     if !counts.is_empty() {
@@ -108,7 +113,8 @@ fn summary(report: &Report) -> String {
     }
     if report.summary.foreign_apps > 0 {
         let apps = plural(report.summary.foreign_apps, "app");
-        text.push_str(&format!("{apps} that are not PaaSTA's are left alone.\n"));
+        let (are, rest) = if report.summary.foreign_apps == 1 { ("is", "is") } else { ("are", "are") };
+        text.push_str(&format!("{apps} that {are} not PaaSTA's {rest} left alone.\n"));
     }
     text
 }
