@@ -166,3 +166,15 @@ fn what_cannot_be_rendered_is_an_error() {
         check("marathon_shard: 99", if system.contains(r#""cluster": "pnw""#) { shard } else { "" });
     }
 }
+
+#[test]
+fn a_host_without_system_configuration_is_noted() {
+    let world = world();
+    let (code, stdout, stderr) = world.run(&["validate", "-s", "good", "-y", "soa"]);
+    assert_eq!((code, stdout.as_str(), stderr.as_str()), (0, "✓ good\n", ""));
+    std::fs::remove_dir_all(world.root().join("etc")).expect("a directory");
+    let (code, stdout, stderr) = world.run(&["validate", "-s", "good", "-y", "soa"]);
+    assert_eq!((code, stdout.as_str()), (0, "✓ good\n"));
+    assert!(stderr.starts_with("note: `") && stderr.contains("holds no system configuration"), "{stderr}");
+    assert_eq!(stderr.lines().count(), 1);
+}

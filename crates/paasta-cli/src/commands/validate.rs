@@ -81,6 +81,13 @@ pub(crate) fn run(args: &Args, cx: &mut Context) -> anyhow::Result<ExitCode> {
         return Ok(ExitCode::SUCCESS);
     }
     let system = SystemConfig::load_optional(cx.system_config_dir())?;
+    if system.map().is_empty() {
+        writeln!(
+            cx.stderr,
+            "note: `{}` holds no system configuration, so clusters, ecosystems of secrets and Marathon servers are not checked",
+            system.directory()
+        )?;
+    }
     let (root, services) = what_to_check(args, &system, cx)?;
     let soa = Soa::open(&root).cached();
     let teams = teams(&args.team_data)?;

@@ -162,7 +162,10 @@ impl Run<'_> {
             let Some((kind, _)) = cluster_of(&file) else { continue };
             let shown = self.show(&format!("autotuned_defaults/{file}"));
             let found = match self.soa.document(self.service, &format!("autotuned_defaults/{file}")) {
-                Ok(document) => check_file(table, &shown, &document.map, document.is_null),
+                Ok(document) => {
+                    self.findings.extend(document.warnings.iter().map(Finding::of_duplicate));
+                    check_file(table, &shown, &document.map, document.is_null)
+                }
                 Err(error) => {
                     let mut finding = Finding::of_load_error(&shown, "syntax", &error);
                     // Instances are merged with it only where that is asked for.

@@ -2,7 +2,7 @@
 
 use paasta_core::ServiceName;
 
-use super::{Finding, KnownNames, Severity, told_once};
+use super::{Finding, KnownNames, Severity, cluster_of, told_once};
 use crate::yaml::{Ambiguous, ambiguous};
 use crate::{Node, Soa, SystemConfig, Value};
 
@@ -16,7 +16,10 @@ impl Soa {
         known: &KnownNames<'_>,
     ) -> Vec<Finding> {
         let mut findings = self.validate(service, system, known);
-        for file in self.files_of(service).unwrap_or_default() {
+        let autotuned = self.source().list(&format!("{service}/autotuned_defaults")).unwrap_or_default();
+        let autotuned = autotuned.into_iter().filter(|file| cluster_of(file).is_some());
+        let autotuned = autotuned.map(|file| format!("autotuned_defaults/{file}"));
+        for file in self.files_of(service).unwrap_or_default().into_iter().chain(autotuned) {
             let path = format!("{service}/{file}");
             // A link is told of under the name that it leads to.
             if self.source().link_target(&path).is_some_and(|target| !target.contains('/')) {

@@ -67,6 +67,7 @@ impl Run<'_> {
                 at: map.key("cleanup_action").unwrap_or(key),
                 value,
             });
+            self.check_names_of_job(&job, value);
             for action in actions(value).into_iter().chain(cleanup) {
                 self.check_action(&job, &action);
             }
@@ -74,6 +75,41 @@ impl Run<'_> {
             if let Some(schedule) = map.get("schedule") {
                 self.findings.extend(schedule::check(schedule, name, file));
             }
+        }
+    }
+
+    /// A job and its actions are asked for as `<job>.<action>`, so each has a name of its own, without a dot.
+    fn check_names_of_job(&mut self, job: &Job<'_>, value: &Node) {
+        let mut tell = |rule, message: String, hint: &str, node: &Node| {
+            self.findings.push(Finding::whole(job.file, rule, message, hint).at_node(node));
+        };
+        const HINT: &str = "Use letters, digits, `_` and `-`.";
+        if job.name.contains('.') {
+            let message = format!("`{}` cannot be the name of a job: it holds a dot", job.name);
+            tell("name", message, HINT, job.key);
+        }
+        let listed = job.map.get("actions").and_then(Node::as_list).unwrap_or_default();
+        for (index, action) in listed.iter().enumerate() {
+            if action.as_map().is_some_and(|action| action.get("name").is_none()) {
+                let message = format!("{}.actions[{index}]: the action has no `name`", job.name);
+                tell("name", message, "Add `name`, or write the actions as a map from names.", action);
+            }
+        }
+        let mut seen: Vec<String> = Vec::new();
+        for action in actions(value) {
+            if action.name.is_empty() || action.name.contains('.') {
+                let what = if action.name.is_empty() { "it is empty" } else { "it holds a dot" };
+                let message = format!(
+                    "{}.actions: `{}` cannot be the name of an action: {what}",
+                    job.name, action.name
+                );
+                tell("name", message, HINT, action.at);
+            }
+            if seen.contains(&action.name) {
+                let message = format!("{}.actions: two actions are called `{}`", job.name, action.name);
+                tell("repeated", message, "Rename one of the two.", action.at);
+            }
+            seen.push(action.name);
         }
     }
 

@@ -11,6 +11,8 @@ const FORMS: &str = "Write `cron 0 4 * * 1-5`, `daily 04:00:00` or `every monday
 pub(super) fn check(node: &Node, job: &str, file: &str) -> Option<Finding> {
     let (text, place) = match (node.as_str(), node.as_map()) {
         (Some(text), _) => (text.to_owned(), node),
+        // Tron's older form has no type.
+        (None, Some(map)) if map.get("start_time").is_some() || map.get("days").is_some() => return None,
         (None, Some(map)) => {
             let part = |key: &str| map.get(key).and_then(Node::as_str).unwrap_or_default();
             (format!("{} {}", part("type"), part("value")), map.get("value").unwrap_or(node))
@@ -39,8 +41,10 @@ fn wrong(text: &str) -> Option<(String, String)> {
                 || DAYS.iter().any(|(long, short)| {
                     first.to_lowercase().starts_with(short) && first.len() <= long.len() + 40
                 });
-            (!fine || first.is_empty())
-                .then(|| (format!("`{text}` is no schedule that Tron knows"), FORMS.to_owned()))
+            if first.is_empty() {
+                return Some(("the schedule is empty".to_owned(), FORMS.to_owned()));
+            }
+            (!fine).then(|| (format!("`{text}` is no schedule that Tron knows"), FORMS.to_owned()))
         }
     }
 }
