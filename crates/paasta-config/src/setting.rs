@@ -40,20 +40,23 @@ impl SettingError {
 
 /// A value for a message: scalars with their text, the rest by its kind alone.
 fn show(node: &Node) -> String {
-    const SHOWN_CHARACTERS_MAX: usize = 60;
     match &node.value {
         Value::List(_) | Value::Map(_) | Value::Set(_) | Value::Tuple(_) | Value::Null => {
             node.kind().to_owned()
         }
-        Value::String(text) => {
-            let mut shown: String = text.chars().take(SHOWN_CHARACTERS_MAX).collect();
-            if shown.len() < text.len() {
-                shown.push('…');
-            }
-            format!("{shown:?}")
-        }
-        _ => format!("{} (`{node:?}`)", node.kind()),
+        Value::String(text) => format!("{:?}", shortened(text)),
+        _ => format!("{} (`{}`)", node.kind(), shortened(&format!("{node:?}"))),
     }
+}
+
+/// As much of a text as a message repeats.
+pub(crate) fn shortened(text: &str) -> String {
+    const SHOWN_CHARACTERS_MAX: usize = 60;
+    let mut shown: String = text.chars().take(SHOWN_CHARACTERS_MAX).collect();
+    if shown.len() < text.len() {
+        shown.push('…');
+    }
+    shown
 }
 
 /// A map and the path it was found at, for getters.

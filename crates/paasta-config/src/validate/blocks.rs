@@ -4,7 +4,7 @@ use super::hints;
 use super::rule::{Misfit, Rule, What, below};
 use super::tables::Table;
 use super::{Finding, Severity};
-use crate::setting::SettingError;
+use crate::setting::{SettingError, shortened};
 use crate::{Map, Node, Value};
 
 /// Checks every block of a file that was read; `is_null` says that the file holds no map, but nothing.
@@ -131,7 +131,7 @@ fn tell(misfit: &Misfit<'_>, value: &Node, file: &str, name: &'static str) -> Fi
 fn mismatch(path: &str, node: &Node, rule: &Rule) -> String {
     let is_number = matches!(node.value, Value::Int(_) | Value::BigInt(_) | Value::Float(_));
     if is_number && matches!(rule, Rule::Number(_) | Rule::Integer(_)) {
-        return format!("{path}: `{node:?}` is not {}", rule.phrase());
+        return format!("{path}: `{}` is not {}", shortened(&format!("{node:?}")), rule.phrase());
     }
     SettingError { position: None, ..SettingError::new(path, node, rule.phrase()) }.to_string()
 }

@@ -3,7 +3,7 @@
 use paasta_core::ClusterName;
 
 use super::{Finding, Run, named};
-use crate::{Map, Node, SecretReference, parse_json};
+use crate::{Map, Node, SecretReference, SettingError, parse_json};
 
 impl Run<'_> {
     /// The references of one instance's environment.
@@ -30,7 +30,16 @@ impl Run<'_> {
             let hint = format!("Add `{cluster}` to `vault_cluster_map` in the system configuration.");
             Finding::whole(self.system.directory(), "secret", message, hint).at(place.as_ref())
         });
-        let findings: Vec<Finding> = findings.collect();
+        let mut findings: Vec<Finding> = findings.collect();
+        for cluster in &self.clusters {
+            let Some(node) = ecosystems.get(cluster.as_str()).filter(|node| node.as_str().is_none()) else {
+                continue;
+            };
+            let error = SettingError::new(format!("vault_cluster_map.{cluster}"), node, "a string");
+            let message = SettingError { position: None, ..error }.to_string();
+            let hint = "Name the cluster's ecosystem there, in the system configuration.";
+            findings.push(Finding::whole(self.system.directory(), "secret", message, hint).at_node(node));
+        }
         self.findings.extend(findings);
     }
 
