@@ -104,6 +104,22 @@ impl Soa {
         Ok(settings)
     }
 
+    /// What an instance's own block says, where the service's general settings cannot be had. `None` for an action of
+    /// Tron, which says little without its job.
+    pub(crate) fn settings_in_block(
+        &self,
+        id: &InstanceId,
+        kind: InstanceType,
+        cluster: &ClusterName,
+        block: &Node,
+    ) -> Option<Map> {
+        let mut settings = block.as_map().filter(|_| kind != InstanceType::Tron)?.clone();
+        interpolated(&mut settings, id, cluster).ok()?;
+        // What it refers to may be in the file that cannot be read.
+        settings.remove("dependencies_reference");
+        Some(settings)
+    }
+
     fn settings_alone(
         &self,
         id: &InstanceId,

@@ -123,10 +123,14 @@ impl Run<'_> {
             self.findings.push(Finding::whole(file, "type", message, hint).at_node(value));
             return None;
         }
+        let mut is_whole = true;
         let settings = match self.soa.settings(&id, kind, cluster, self.system) {
             Ok(settings) => settings,
-            // Files that cannot be parsed have been told already.
-            Err(LoadError::Yaml(_) | LoadError::Io(_)) => return None,
+            // Another file that cannot be parsed has been told already: the rest is judged by what stands here.
+            Err(LoadError::Yaml(_) | LoadError::Io(_)) => {
+                is_whole = false;
+                self.soa.settings_in_block(&id, kind, cluster, value)?
+            }
             Err(error) => {
                 let mut finding = Finding::of_load_error(file, "load", &error);
                 if finding.line.is_none() {
@@ -143,7 +147,7 @@ impl Run<'_> {
         let config = InstanceConfig::new(&id, kind, cluster, &settings, &namespace);
         let checks = Checks { config, file, key, known: self.known };
         checks.run(&mut self.findings);
-        if let Some(renderer) = self.known.renderer {
+        if let Some(renderer) = self.known.renderer.filter(|_| is_whole) {
             checks.render(renderer, &namespace, self.system, &mut self.findings);
         }
         self.check_secrets(cluster, &settings, name, file);

@@ -111,6 +111,7 @@ fn one_finding_never_hides_another() {
     assert_eq!(
         shown,
         [
+            "svc/marathon-c.yaml:1:19: error: a.deploy_group: deploy.yaml has no step `prd`, so nothing deploys it",
             "svc/marathon-c.yaml:2:3: error: b: null is not a map of settings",
             "svc/marathon-c.yaml:3:1: error: `C` cannot be an instance name",
             "svc/marathon-c.yaml:4:11: error: d.cpus: \"x\" is not a number above 0",
