@@ -147,7 +147,9 @@ impl Run<'_> {
         let config = InstanceConfig::new(&id, kind, cluster, &settings, &namespace);
         let checks = Checks { config, file, key, known: self.known };
         checks.run(&mut self.findings);
-        if let Some(renderer) = self.known.renderer.filter(|_| is_whole) {
+        // A block without settings has been told; rendering it would tell of the service's defaults alone.
+        let has_settings = value.as_map().is_some_and(|block| !block.is_empty());
+        if let Some(renderer) = self.known.renderer.filter(|_| is_whole && has_settings) {
             checks.render(renderer, &namespace, self.system, &mut self.findings);
         }
         self.check_secrets(cluster, &settings, name, file);

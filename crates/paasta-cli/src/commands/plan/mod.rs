@@ -35,10 +35,11 @@ mod text;
 /// another state of the configuration: from there to the one at SOA_DIR. Nothing is changed.
 ///
 /// Per instance: `bounce` replaces all its tasks, `scale` changes their number, `stop` ends them, `create` starts an
-/// instance that does not run yet, `orphan` runs on although it is not configured any more, `refused` cannot run as it is
-/// configured, so that what runs stays, and `unknown` cannot be told. Below it, field by field, what differs and the file
-/// and line of the settings that changed, or, against a cluster, of those that decide the field. What runs is known field
-/// by field where the event log of created versions has it (see `paasta why`), else by what Marathon lists.
+/// instance that does not run yet, `orphan` runs on although it is not configured, or not deployed, any more, `refused`
+/// cannot run as it is configured, so that what runs stays, and `unknown` cannot be told. Below it, field by field, what
+/// differs and the file and line of the settings that changed, or, against a cluster, of those that decide the field. What
+/// runs is known field by field where the event log of created versions has it (see `paasta why`), else by what Marathon
+/// lists.
 ///
 /// Exit code 1 if an instance is refused or unknown, else 0.
 #[derive(clap::Args, Debug)]

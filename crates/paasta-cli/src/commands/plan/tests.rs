@@ -35,7 +35,7 @@ fn the_summary_says_how_far_it_reaches() {
          web.gone       orphan   2 tasks run on unattended\n\
          web.new        create   1 task starts\n\
          bad            refused  no YAML\n\n\
-         1 of 5 instances bounces, 3 tasks are replaced; 1 stops; 1 is created; 1 runs on without configuration; \
+         1 of 5 instances bounces, 3 tasks are replaced; 1 stops; 1 is created; 1 runs on, though no longer wanted; \
          1 is refused; 1 is not deployed.\n"
     );
     assert!(render(&report, true, Paint::new(false)).contains("web.canary     unchanged\n"));

@@ -135,7 +135,7 @@ fn summary(report: &Report) -> String {
         (Effect::Scale, "scales", "scale"),
         (Effect::Stop, "stops", "stop"),
         (Effect::Create, "is created", "are created"),
-        (Effect::Orphan, "runs on without configuration", "run on without configuration"),
+        (Effect::Orphan, "runs on, though no longer wanted", "run on, though no longer wanted"),
         (Effect::Refused, "is refused", "are refused"),
         (Effect::Unknown, "is unknown", "are unknown"),
         (Effect::NotDeployed, "is not deployed", "are not deployed"),
