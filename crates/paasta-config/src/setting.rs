@@ -21,11 +21,18 @@ pub struct SettingError {
 impl SettingError {
     /// The value `node` at `key` is not `expected`.
     pub fn new(key: impl Into<String>, node: &Node, expected: impl Into<String>) -> Self {
+        let expected = match (expected.into(), &node.value) {
+            // It is one, as YAML goes.
+            (expected, Value::BigInt(_)) if expected == "an integer" => {
+                "an integer that fits into 64 bits".to_owned()
+            }
+            (expected, _) => expected,
+        };
         Self {
             position: node.position.clone(),
             key: key.into(),
             value: show(node),
-            expected: expected.into(),
+            expected,
             class: "InvalidInstanceConfig",
         }
     }
