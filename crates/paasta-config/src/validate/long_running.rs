@@ -15,76 +15,164 @@ pub(super) const ADHOC_INSTANCE: Rule =
 pub(super) const AUTOTUNED_INSTANCE: Rule =
     Rule::Map(&Members { keys: AUTOTUNED, others: Others::Refused, choices: &[] });
 
-const MARATHON: &[Key] = &[
-    key("args", TEXTS, "Arguments of the image's entry point; excludes `cmd`."),
-    key("autoscaling", FREE_MAP, "How the number of copies follows the load, while `max_instances` is set."),
-    key("backoff_factor", INTEGER, "By how much the pause between failing starts grows each time."),
-    key("bounce_health_params", HEALTH_PARAMS, "What a new task must show before it counts as happy."),
-    key("bounce_margin_factor", FRACTION, "The fraction of copies that must stay up during a bounce."),
-    key("bounce_method", Rule::Text, "How an old version is replaced by a new one."),
-    key("bounce_priority", INTEGER, "Read by nobody any more."),
-    key("bounce_start_deadline", NUMBER, "Seconds by which the first bounce may begin later."),
-    key("cap_add", TEXTS, "Linux capabilities that the container gets."),
-    key(
+/// Keys that more than one kind of file has, with the same meaning.
+mod common {
+    use super::*;
+
+    pub(super) const ARGS: Key = key("args", TEXTS, "Arguments of the image's entry point; excludes `cmd`.");
+    pub(super) const AUTOSCALING: Key = key(
+        "autoscaling",
+        FREE_MAP,
+        "How the number of copies follows the load, while `max_instances` is set.",
+    );
+    pub(super) const BACKOFF_FACTOR: Key =
+        key("backoff_factor", INTEGER, "By how much the pause between failing starts grows each time.");
+    pub(super) const BOUNCE_HEALTH_PARAMS: Key =
+        key("bounce_health_params", HEALTH_PARAMS, "What a new task must show before it counts as happy.");
+    pub(super) const BOUNCE_PRIORITY: Key = key("bounce_priority", INTEGER, "Read by nobody any more.");
+    pub(super) const CAP_ADD: Key = key("cap_add", TEXTS, "Linux capabilities that the container gets.");
+    pub(super) const CFS_PERIOD_US: Key = key(
         "cfs_period_us",
         Rule::Integer(Bounds::between(1_000.0, 1_000_000.0)),
         "The period of the CPU quota, in microseconds.",
-    ),
-    key("cmd", Rule::Text, "The command to run; excludes `args`."),
-    key("constraints", UNIQUE_LISTS, "Where tasks may run; replaces all that would be computed."),
-    key("container_port", NUMBER, "The port inside of the container."),
-    key(
+    );
+    pub(super) const CMD: Key = key("cmd", Rule::Text, "The command to run; excludes `args`.");
+    pub(super) const CONSTRAINTS: Key =
+        key("constraints", UNIQUE_LISTS, "Where tasks may run; replaces all that would be computed.");
+    pub(super) const CONTAINER_PORT: Key = key("container_port", NUMBER, "The port inside of the container.");
+    pub(super) const CPU_BURST_ADD: Key = key(
         "cpu_burst_add",
         Rule::Number(Bounds { least: Some(0.0), ..Bounds::NONE }),
         "CPUs allowed beyond `cpus` while bursting.",
-    ),
-    key("cpus", POSITIVE, "CPUs that are guaranteed."),
-    key("dependencies_reference", Rule::Text, "A group of dependencies.yaml, for the egress firewall."),
-    key("deploy_blacklist", FREE_LIST, "Pairs of location type and value where no task may run."),
-    key("deploy_group", Rule::Text, "The step of deploy.yaml that deploys it."),
-    key("deploy_whitelist", FREE_LIST, "A location type, and the values where tasks may run."),
-    key("disk", POSITIVE, "Disk in MiB."),
-    key(
+    );
+    pub(super) const CPUS: Key = key("cpus", POSITIVE, "CPUs that are guaranteed.");
+    pub(super) const DEPENDENCIES_REFERENCE: Key =
+        key("dependencies_reference", Rule::Text, "A group of dependencies.yaml, for the egress firewall.");
+    pub(super) const DEPLOY_BLACKLIST: Key =
+        key("deploy_blacklist", FREE_LIST, "Pairs of location type and value where no task may run.");
+    pub(super) const DEPLOY_GROUP: Key =
+        key("deploy_group", Rule::Text, "The step of deploy.yaml that deploys it.");
+    pub(super) const DEPLOY_WHITELIST: Key =
+        key("deploy_whitelist", FREE_LIST, "A location type, and the values where tasks may run.");
+    pub(super) const DISK: Key = key("disk", POSITIVE, "Disk in MiB.");
+    pub(super) const DRAIN_METHOD: Key = key(
         "drain_method",
         Rule::Words(&["noop", "hacheck", "http", "test"]),
         "How traffic is taken off a task before it is killed.",
-    ),
-    key("drain_method_params", FREE_MAP, "What the drain method is given."),
-    key("env", ENVIRONMENT, "Environment variables; numbers need quotes."),
-    key("extra_constraints", UNIQUE_LISTS, "Constraints in addition to those that are computed."),
-    key("extra_docker_args", TEXT_MAP, "Options for `docker run`, in this order."),
-    key("extra_volumes", UNIQUE_MAPS, "Bind mounts, each with `hostPath`, `containerPath`, `mode`."),
-    key("gpus", COUNT, "GPUs."),
-    key("healthcheck_cmd", Rule::Text, "The command that asks for health; needs `healthcheck_mode: cmd`."),
-    key(
+    );
+    pub(super) const DRAIN_METHOD_PARAMS: Key =
+        key("drain_method_params", FREE_MAP, "What the drain method is given.");
+    pub(super) const ENV: Key = key("env", ENVIRONMENT, "Environment variables; numbers need quotes.");
+    pub(super) const EXTRA_CONSTRAINTS: Key =
+        key("extra_constraints", UNIQUE_LISTS, "Constraints in addition to those that are computed.");
+    pub(super) const EXTRA_DOCKER_ARGS: Key =
+        key("extra_docker_args", TEXT_MAP, "Options for `docker run`, in this order.");
+    pub(super) const EXTRA_VOLUMES: Key =
+        key("extra_volumes", UNIQUE_MAPS, "Bind mounts, each with `hostPath`, `containerPath`, `mode`.");
+    pub(super) const GPUS: Key = key("gpus", COUNT, "GPUs.");
+    pub(super) const HEALTHCHECK_CMD: Key = key(
+        "healthcheck_cmd",
+        Rule::Text,
+        "The command that asks for health; needs `healthcheck_mode: cmd`.",
+    );
+    pub(super) const HEALTHCHECK_GRACE_PERIOD_SECONDS: Key = key(
         "healthcheck_grace_period_seconds",
         NUMBER,
         "Seconds after the start in which failures do not count.",
-    ),
-    key("healthcheck_interval_seconds", NUMBER, "Seconds between health checks."),
-    key("healthcheck_max_consecutive_failures", INTEGER, "Failures in a row after which a task is killed."),
-    key("healthcheck_mode", Rule::Words(&["cmd", "http", "https", "tcp"]), "How health is asked for."),
-    key("healthcheck_timeout_seconds", NUMBER, "Seconds after which a health check has failed."),
-    key("healthcheck_uri", Rule::Text, "The path that health checks ask."),
-    key(
+    );
+    pub(super) const HEALTHCHECK_INTERVAL_SECONDS: Key =
+        key("healthcheck_interval_seconds", NUMBER, "Seconds between health checks.");
+    pub(super) const HEALTHCHECK_MAX_CONSECUTIVE_FAILURES: Key = key(
+        "healthcheck_max_consecutive_failures",
+        INTEGER,
+        "Failures in a row after which a task is killed.",
+    );
+    pub(super) const HEALTHCHECK_MODE: Key =
+        key("healthcheck_mode", Rule::Words(&["cmd", "http", "https", "tcp"]), "How health is asked for.");
+    pub(super) const HEALTHCHECK_TIMEOUT_SECONDS: Key =
+        key("healthcheck_timeout_seconds", NUMBER, "Seconds after which a health check has failed.");
+    pub(super) const HEALTHCHECK_URI: Key =
+        key("healthcheck_uri", Rule::Text, "The path that health checks ask.");
+    pub(super) const HOST_PORT: Key = key(
         "host_port",
         Rule::Integer(Bounds::between(0.0, 65_535.0)),
         "A fixed port of the host; 0 lets the scheduler pick.",
-    ),
-    key("instances", COUNT, "How many copies run."),
-    key("marathon_shard", COUNT, "Which of the Marathon servers runs it."),
-    key("max_instances", COUNT, "The most copies that the autoscaler may run."),
-    key("max_launch_delay_seconds", INTEGER, "The longest pause between failing starts, in seconds."),
-    key("mem", Rule::Number(Bounds::above(32.0)), "Memory in MiB."),
-    key("min_instances", COUNT, "The fewest copies that the autoscaler may run."),
-    key("monitoring", MONITORING, "Whom to alert, over what monitoring.yaml says."),
-    key("net", Rule::Text, "The network of the container."),
-    key("pool", Rule::Text, "The pool of hosts it runs on."),
-    key("previous_marathon_shards", FREE_LIST, "Marathon servers on which it may still run."),
-    key("registrations", UNIQUE_TEXTS, "Names it is discovered under, as `service.namespace`."),
-    key("replication_threshold", COUNT, "Percent of copies below which an alert is raised."),
+    );
+    pub(super) const INSTANCES: Key = key("instances", COUNT, "How many copies run.");
+    pub(super) const MARATHON_SHARD: Key =
+        key("marathon_shard", COUNT, "Which of the Marathon servers runs it.");
+    pub(super) const MAX_INSTANCES: Key =
+        key("max_instances", COUNT, "The most copies that the autoscaler may run.");
+    pub(super) const MAX_LAUNCH_DELAY_SECONDS: Key =
+        key("max_launch_delay_seconds", INTEGER, "The longest pause between failing starts, in seconds.");
+    pub(super) const MEM: Key = key("mem", Rule::Number(Bounds::above(32.0)), "Memory in MiB.");
+    pub(super) const MIN_INSTANCES: Key =
+        key("min_instances", COUNT, "The fewest copies that the autoscaler may run.");
+    pub(super) const MONITORING: Key =
+        key("monitoring", super::MONITORING, "Whom to alert, over what monitoring.yaml says.");
+    pub(super) const NET: Key = key("net", Rule::Text, "The network of the container.");
+    pub(super) const POOL: Key = key("pool", Rule::Text, "The pool of hosts it runs on.");
+    pub(super) const PREVIOUS_MARATHON_SHARDS: Key =
+        key("previous_marathon_shards", FREE_LIST, "Marathon servers on which it may still run.");
+    pub(super) const REGISTRATIONS: Key =
+        key("registrations", UNIQUE_TEXTS, "Names it is discovered under, as `service.namespace`.");
+    pub(super) const REPLICATION_THRESHOLD: Key =
+        key("replication_threshold", COUNT, "Percent of copies below which an alert is raised.");
+    pub(super) const SFN_AUTOSCALING: Key = key("sfn_autoscaling", FREE_MAP, "Read by nobody here.");
+    pub(super) const SIDECAR_RESOURCE_REQUIREMENTS: Key =
+        key("sidecar_resource_requirements", FREE_MAP, "CPUs and memory of the side containers.");
+}
+
+const MARATHON: &[Key] = &[
+    common::ARGS,
+    common::AUTOSCALING,
+    common::BACKOFF_FACTOR,
+    common::BOUNCE_HEALTH_PARAMS,
+    key("bounce_margin_factor", FRACTION, "The fraction of copies that must stay up during a bounce."),
+    key("bounce_method", Rule::Text, "How an old version is replaced by a new one."),
+    common::BOUNCE_PRIORITY,
+    key("bounce_start_deadline", NUMBER, "Seconds by which the first bounce may begin later."),
+    common::CAP_ADD,
+    common::CFS_PERIOD_US,
+    common::CMD,
+    common::CONSTRAINTS,
+    common::CONTAINER_PORT,
+    common::CPU_BURST_ADD,
+    common::CPUS,
+    common::DEPENDENCIES_REFERENCE,
+    common::DEPLOY_BLACKLIST,
+    common::DEPLOY_GROUP,
+    common::DEPLOY_WHITELIST,
+    common::DISK,
+    common::DRAIN_METHOD,
+    common::DRAIN_METHOD_PARAMS,
+    common::ENV,
+    common::EXTRA_CONSTRAINTS,
+    common::EXTRA_DOCKER_ARGS,
+    common::EXTRA_VOLUMES,
+    common::GPUS,
+    common::HEALTHCHECK_CMD,
+    common::HEALTHCHECK_GRACE_PERIOD_SECONDS,
+    common::HEALTHCHECK_INTERVAL_SECONDS,
+    common::HEALTHCHECK_MAX_CONSECUTIVE_FAILURES,
+    common::HEALTHCHECK_MODE,
+    common::HEALTHCHECK_TIMEOUT_SECONDS,
+    common::HEALTHCHECK_URI,
+    common::HOST_PORT,
+    common::INSTANCES,
+    common::MARATHON_SHARD,
+    common::MAX_INSTANCES,
+    common::MAX_LAUNCH_DELAY_SECONDS,
+    common::MEM,
+    common::MIN_INSTANCES,
+    common::MONITORING,
+    common::NET,
+    common::POOL,
+    common::PREVIOUS_MARATHON_SHARDS,
+    common::REGISTRATIONS,
+    common::REPLICATION_THRESHOLD,
     key("security", SECURITY, "Firewall settings."),
-    key("sfn_autoscaling", FREE_MAP, "Read by nobody here."),
+    common::SFN_AUTOSCALING,
 ];
 
 const KUBERNETES: &[Key] = &[
@@ -93,11 +181,11 @@ const KUBERNETES: &[Key] = &[
         Rule::Either(&[FREE_MAP, UNIQUE_MAPS]),
         "Services and instances it does not share a host with.",
     ),
-    key("args", TEXTS, "Arguments of the image's entry point; excludes `cmd`."),
-    key("autoscaling", FREE_MAP, "How the number of copies follows the load, while `max_instances` is set."),
+    common::ARGS,
+    common::AUTOSCALING,
     key("aws_ebs_volumes", UNIQUE_MAPS, "EBS volumes to mount."),
-    key("backoff_factor", INTEGER, "By how much the pause between failing starts grows each time."),
-    key("bounce_health_params", HEALTH_PARAMS, "What a new task must show before it counts as happy."),
+    common::BACKOFF_FACTOR,
+    common::BOUNCE_HEALTH_PARAMS,
     key(
         "bounce_margin_factor",
         Rule::Number(Bounds::between(0.0, 1.0)),
@@ -108,124 +196,92 @@ const KUBERNETES: &[Key] = &[
         Rule::Words(&["crossover", "brutal", "downthenup"]),
         "How an old version is replaced by a new one.",
     ),
-    key("bounce_priority", INTEGER, "Read by nobody any more."),
-    key("cap_add", TEXTS, "Linux capabilities that the container gets."),
-    key(
-        "cfs_period_us",
-        Rule::Integer(Bounds::between(1_000.0, 1_000_000.0)),
-        "The period of the CPU quota, in microseconds.",
-    ),
+    common::BOUNCE_PRIORITY,
+    common::CAP_ADD,
+    common::CFS_PERIOD_US,
     key("cmd", Rule::Either(&[Rule::Text, FREE_LIST]), "The command to run; excludes `args`."),
-    key("constraints", UNIQUE_LISTS, "Where tasks may run; replaces all that would be computed."),
-    key("container_port", NUMBER, "The port inside of the container."),
-    key(
-        "cpu_burst_add",
-        Rule::Number(Bounds { least: Some(0.0), ..Bounds::NONE }),
-        "CPUs allowed beyond `cpus` while bursting.",
-    ),
-    key("cpus", POSITIVE, "CPUs that are guaranteed."),
-    key("dependencies_reference", Rule::Text, "A group of dependencies.yaml, for the egress firewall."),
-    key("deploy_blacklist", FREE_LIST, "Pairs of location type and value where no task may run."),
-    key("deploy_group", Rule::Text, "The step of deploy.yaml that deploys it."),
-    key("deploy_whitelist", FREE_LIST, "A location type, and the values where tasks may run."),
-    key("disk", POSITIVE, "Disk in MiB."),
-    key(
-        "drain_method",
-        Rule::Words(&["noop", "hacheck", "http", "test"]),
-        "How traffic is taken off a task before it is killed.",
-    ),
-    key("drain_method_params", FREE_MAP, "What the drain method is given."),
-    key("env", ENVIRONMENT, "Environment variables; numbers need quotes."),
-    key("extra_constraints", UNIQUE_LISTS, "Constraints in addition to those that are computed."),
-    key("extra_docker_args", TEXT_MAP, "Options for `docker run`, in this order."),
-    key("extra_volumes", UNIQUE_MAPS, "Bind mounts, each with `hostPath`, `containerPath`, `mode`."),
+    common::CONSTRAINTS,
+    common::CONTAINER_PORT,
+    common::CPU_BURST_ADD,
+    common::CPUS,
+    common::DEPENDENCIES_REFERENCE,
+    common::DEPLOY_BLACKLIST,
+    common::DEPLOY_GROUP,
+    common::DEPLOY_WHITELIST,
+    common::DISK,
+    common::DRAIN_METHOD,
+    common::DRAIN_METHOD_PARAMS,
+    common::ENV,
+    common::EXTRA_CONSTRAINTS,
+    common::EXTRA_DOCKER_ARGS,
+    common::EXTRA_VOLUMES,
     key("fs_group", INTEGER, "The group that owns mounted volumes."),
-    key("gpus", COUNT, "GPUs."),
-    key("healthcheck_cmd", Rule::Text, "The command that asks for health; needs `healthcheck_mode: cmd`."),
-    key(
-        "healthcheck_grace_period_seconds",
-        NUMBER,
-        "Seconds after the start in which failures do not count.",
-    ),
-    key("healthcheck_interval_seconds", NUMBER, "Seconds between health checks."),
-    key("healthcheck_max_consecutive_failures", INTEGER, "Failures in a row after which a task is killed."),
-    key("healthcheck_mode", Rule::Words(&["cmd", "http", "https", "tcp"]), "How health is asked for."),
-    key("healthcheck_timeout_seconds", NUMBER, "Seconds after which a health check has failed."),
-    key("healthcheck_uri", Rule::Text, "The path that health checks ask."),
-    key(
-        "host_port",
-        Rule::Integer(Bounds::between(0.0, 65_535.0)),
-        "A fixed port of the host; 0 lets the scheduler pick.",
-    ),
+    common::GPUS,
+    common::HEALTHCHECK_CMD,
+    common::HEALTHCHECK_GRACE_PERIOD_SECONDS,
+    common::HEALTHCHECK_INTERVAL_SECONDS,
+    common::HEALTHCHECK_MAX_CONSECUTIVE_FAILURES,
+    common::HEALTHCHECK_MODE,
+    common::HEALTHCHECK_TIMEOUT_SECONDS,
+    common::HEALTHCHECK_URI,
+    common::HOST_PORT,
     key("iam_role", Rule::Text, "The IAM role of the pod."),
     key("iam_role_provider", Rule::Words(&["kiam", "aws"]), "Who hands out the IAM role."),
-    key("instances", COUNT, "How many copies run."),
+    common::INSTANCES,
     key("lifecycle", FREE_MAP, "Hooks that run before a container stops."),
-    key("marathon_shard", COUNT, "Which of the Marathon servers runs it."),
-    key("max_instances", COUNT, "The most copies that the autoscaler may run."),
-    key("max_launch_delay_seconds", INTEGER, "The longest pause between failing starts, in seconds."),
-    key("mem", Rule::Number(Bounds::above(32.0)), "Memory in MiB."),
-    key("min_instances", COUNT, "The fewest copies that the autoscaler may run."),
-    key("monitoring", MONITORING, "Whom to alert, over what monitoring.yaml says."),
+    common::MARATHON_SHARD,
+    common::MAX_INSTANCES,
+    common::MAX_LAUNCH_DELAY_SECONDS,
+    common::MEM,
+    common::MIN_INSTANCES,
+    common::MONITORING,
     key("monitoring_blacklist", FREE_LIST, "Locations that replication alerts leave out."),
-    key("net", Rule::Text, "The network of the container."),
+    common::NET,
     key("node_selectors", FREE_MAP, "Labels that a node must have."),
     key("persistent_volumes", UNIQUE_MAPS, "Volumes that outlive the pod."),
     key("pod_management_policy", Rule::Text, "Whether pods start one after the other."),
-    key("pool", Rule::Text, "The pool of hosts it runs on."),
-    key("previous_marathon_shards", FREE_LIST, "Marathon servers on which it may still run."),
+    common::POOL,
+    common::PREVIOUS_MARATHON_SHARDS,
     key("prometheus_path", Rule::Text, "The path that Prometheus scrapes."),
     key("prometheus_port", INTEGER, "The port that Prometheus scrapes."),
     key("prometheus_shard", Rule::Text, "The Prometheus that scrapes it."),
-    key("registrations", UNIQUE_TEXTS, "Names it is discovered under, as `service.namespace`."),
-    key("replication_threshold", COUNT, "Percent of copies below which an alert is raised."),
+    common::REGISTRATIONS,
+    common::REPLICATION_THRESHOLD,
     key("routable_ip", Rule::Bool, "Whether pods get addresses that are reachable from outside."),
     key("secret_volumes", UNIQUE_MAPS, "Secrets to mount as files."),
     key("security", SECURITY_OUTBOUND, "Firewall settings."),
     key("service_account_name", Rule::Text, "The service account of the pod."),
-    key("sfn_autoscaling", FREE_MAP, "Read by nobody here."),
-    key("sidecar_resource_requirements", FREE_MAP, "CPUs and memory of the side containers."),
+    common::SFN_AUTOSCALING,
+    common::SIDECAR_RESOURCE_REQUIREMENTS,
 ];
 
 const ADHOC: &[Key] = &[
-    key("args", TEXTS, "Arguments of the image's entry point; excludes `cmd`."),
-    key("cap_add", TEXTS, "Linux capabilities that the container gets."),
-    key(
-        "cfs_period_us",
-        Rule::Integer(Bounds::between(1_000.0, 1_000_000.0)),
-        "The period of the CPU quota, in microseconds.",
-    ),
-    key("cmd", Rule::Text, "The command to run; excludes `args`."),
-    key(
-        "cpu_burst_add",
-        Rule::Number(Bounds { least: Some(0.0), ..Bounds::NONE }),
-        "CPUs allowed beyond `cpus` while bursting.",
-    ),
-    key("cpus", POSITIVE, "CPUs that are guaranteed."),
-    key("deploy_group", Rule::Text, "The step of deploy.yaml that deploys it."),
-    key("disk", POSITIVE, "Disk in MiB."),
-    key("env", ENVIRONMENT, "Environment variables; numbers need quotes."),
-    key("extra_docker_args", TEXT_MAP, "Options for `docker run`, in this order."),
-    key("extra_volumes", UNIQUE_MAPS, "Bind mounts, each with `hostPath`, `containerPath`, `mode`."),
-    key("gpus", COUNT, "GPUs."),
-    key("mem", Rule::Number(Bounds::above(32.0)), "Memory in MiB."),
-    key("net", Rule::Text, "The network of the container."),
-    key("pool", Rule::Text, "The pool of hosts it runs on."),
+    common::ARGS,
+    common::CAP_ADD,
+    common::CFS_PERIOD_US,
+    common::CMD,
+    common::CPU_BURST_ADD,
+    common::CPUS,
+    common::DEPLOY_GROUP,
+    common::DISK,
+    common::ENV,
+    common::EXTRA_DOCKER_ARGS,
+    common::EXTRA_VOLUMES,
+    common::GPUS,
+    common::MEM,
+    common::NET,
+    common::POOL,
     key("role", Rule::Text, "The Mesos role."),
 ];
 
 const AUTOTUNED: &[Key] = &[
-    key(
-        "cpu_burst_add",
-        Rule::Number(Bounds { least: Some(0.0), ..Bounds::NONE }),
-        "CPUs allowed beyond `cpus` while bursting.",
-    ),
-    key("cpus", POSITIVE, "CPUs that are guaranteed."),
+    common::CPU_BURST_ADD,
+    common::CPUS,
     key("disk", Rule::Number(Bounds::above(128.0)), "Disk in MiB."),
-    key("max_instances", COUNT, "The most copies that the autoscaler may run."),
-    key("mem", Rule::Number(Bounds::above(32.0)), "Memory in MiB."),
-    key("min_instances", COUNT, "The fewest copies that the autoscaler may run."),
-    key("sidecar_resource_requirements", FREE_MAP, "CPUs and memory of the side containers."),
+    common::MAX_INSTANCES,
+    common::MEM,
+    common::MIN_INSTANCES,
+    common::SIDECAR_RESOURCE_REQUIREMENTS,
 ];
 
 const POSITIVE: Rule = Rule::Number(Bounds::above(0.0));
