@@ -26,7 +26,7 @@ impl World {
     /// Reads the system configuration ([`Context::system_config_dir`]; a missing one counts as empty) and opens the
     /// soa-configs at `soa_dir`, else where the system configuration says.
     pub fn open(soa_dir: Option<&Path>, cx: &Context) -> anyhow::Result<Self> {
-        let system = SystemConfig::load_optional(cx.system_config_dir())?;
+        let system = or_way_out(SystemConfig::load_optional(cx.system_config_dir()), cx)?;
         let soa_dir = match soa_dir {
             Some(dir) => cx.environment.cwd.join(dir),
             None => system.soa_dir()?,
@@ -37,7 +37,7 @@ impl World {
 
     /// As [`World::open`], where nothing can be told without a system configuration: a missing one is an error.
     pub(crate) fn open_configured(soa_dir: Option<&Path>, cx: &Context) -> anyhow::Result<Self> {
-        SystemConfig::load(cx.system_config_dir()).hint_with(|| way_out(cx))?;
+        or_way_out(SystemConfig::load(cx.system_config_dir()), cx)?;
         Self::open(soa_dir, cx)
     }
 
@@ -102,6 +102,18 @@ impl World {
 }
 
 /// Who had a local cluster is told that it has ended.
+/// What is missing can be had elsewhere; what is wrong has to be mended where it is.
+fn or_way_out(loaded: Result<SystemConfig, SystemError>, cx: &Context) -> anyhow::Result<SystemConfig> {
+    let hint = match &loaded {
+        Err(SystemError::NoDirectory { .. }) => way_out(cx),
+        _ => format!(
+            "Mend the file: every `.json` file in `{}` is read as one system configuration.",
+            cx.system_config_dir().display()
+        ),
+    };
+    loaded.hint(hint)
+}
+
 fn way_out(cx: &Context) -> String {
     let environment = &cx.environment;
     let before = environment.home.as_deref().and_then(crate::local::state_dir_before);

@@ -62,7 +62,10 @@ fn keep(world: &World) -> String {
 fn json(world: &World, arguments: &[&str], code: i32) -> Value {
     let arguments = [&["plan", "--json"], arguments].concat();
     let (actual, stdout, stderr) = world.run(&arguments);
-    assert_eq!((actual, stderr.as_str()), (code, ""), "{stdout}");
+    assert_eq!(actual, code, "{stdout}{stderr}");
+    // What could not be told comes with a way out, and nothing else is talked of.
+    assert_eq!(stderr.is_empty(), code == 0, "{stderr}");
+    assert!(stderr.lines().all(|line| line.starts_with("hint: ")), "{stderr}");
     serde_json::from_str(&stdout).expect("JSON")
 }
 

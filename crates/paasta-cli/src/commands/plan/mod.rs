@@ -110,6 +110,9 @@ pub(crate) fn run(args: &Args, cx: &mut Context) -> anyhow::Result<ExitCode> {
         Format::Json => writeln!(cx.stdout, "{}", serde_json::to_string_pretty(&report)?)?,
         Format::Text => write!(cx.stdout, "{}", text::render(&report, args.all, cx.paint()))?,
     }
+    for hint in report.ways_out() {
+        writeln!(cx.stderr, "hint: {hint}")?;
+    }
     Ok(if report.is_certain() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 

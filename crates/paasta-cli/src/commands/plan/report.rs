@@ -86,6 +86,29 @@ impl Report {
         self.instances.iter().all(|row| !matches!(row.effect, Effect::Refused | Effect::Unknown))
     }
 
+    /// What to do about what could not be told, in sentences.
+    pub(super) fn ways_out(&self) -> Vec<String> {
+        let refused: BTreeSet<&str> = self
+            .instances
+            .iter()
+            .filter(|row| row.effect == Effect::Refused)
+            .map(|row| row.service.as_str())
+            .collect();
+        let mut ways = Vec::new();
+        if !refused.is_empty() {
+            let services = refused.into_iter().collect::<Vec<_>>().join(",");
+            ways.push(format!("`paasta validate -s {services}` in the soa-configs tells what to mend."));
+        }
+        if self.count(Effect::Unknown) > 0 {
+            ways.push(
+                "Mend what hinders looking and ask again, or compare two states of the configuration with --against, \
+                 which asks no cluster."
+                    .to_owned(),
+            );
+        }
+        ways
+    }
+
     /// How many rows have an effect.
     pub(super) fn count(&self, effect: Effect) -> usize {
         self.summary.effects.get(effect.as_str()).copied().unwrap_or_default()

@@ -122,6 +122,7 @@ fn summary(report: &Report) -> String {
     let uncertain = report.count(Effect::Unknown) + report.count(Effect::Refused);
     let mut parts = vec![match bounces {
         // Of what is unknown nobody can say that it does not bounce.
+        0 if uncertain > 0 && report.summary.instances == 0 => "No instance could be looked at".to_owned(),
         0 if uncertain > 0 => format!("{of} looked at"),
         0 => format!("None of {of} bounces"),
         _ => {
