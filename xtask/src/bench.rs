@@ -1,7 +1,12 @@
 //! `cargo xtask bench`: what is promised of speed, from optimised binaries, each figure beside its limit.
 
-mod idle;
+mod big_bounce;
+mod crossover;
+mod deployd;
+mod engine;
+pub(crate) mod idle;
 mod measure;
+mod starts;
 mod tags;
 mod tree;
 
@@ -59,6 +64,10 @@ const FIGURES: &[(&str, Limit, Measure)] = &[
     ("render example, 2,000 instances, each body parsed again", Limit::None, render),
     ("no-op pass over 200 instances", Limit::None, |bench, scratch| bench.no_op_pass(scratch, 100)),
     ("no-op pass over 1,000 instances", Limit::None, |bench, scratch| bench.no_op_pass(scratch, 500)),
+    // 20 apps a second.
+    ("start 500 apps through the gate", Limit::Wall(25_000), starts::apps),
+    ("crossover of 20 processes, beyond 1.05 x physics", Limit::Wall(2_000), crossover::beyond_physics),
+    ("deployd: a person's first request, 1,000 others bounce, p99", Limit::Wall(1_000), big_bounce::measure),
     ("generate_all_deployments, 200 services over paths", Limit::None, |bench, scratch| {
         bench.generate(scratch, 200)
     }),
@@ -67,6 +76,11 @@ const FIGURES: &[(&str, Limit, Measure)] = &[
     }),
     ("generate_deployments_for_service, 100,000 tags over a path", Limit::None, tags::over_a_path),
     ("generate_deployments_for_service, 100,000 tags over git://", Limit::None, tags::over_git),
+    ("deployd: edit to engine call, p99, 5,000 instances", Limit::Wall(250), deployd::edit_to_call),
+    // 0.5 % of a core.
+    ("deployd: ten minutes of nothing to do, 5,000 instances", Limit::Cpu(3_000), deployd::nothing_to_do),
+    // 1.05 times nothing, and 2 s.
+    ("deployd: crossover of 20 tasks that take no time", Limit::Wall(2_000), deployd::crossover),
 ];
 
 struct Bench {
@@ -122,7 +136,8 @@ fn build() -> anyhow::Result<PathBuf> {
     let root = workspace_root();
     let built = Command::new(env!("CARGO"))
         .args(["build", "--release", "--bins", "--example", "render"])
-        .args(["-p", "paasta-cli", "-p", "paasta-tools", "-p", "paasta-marathon"])
+        .args(["-p", "paasta-cli", "-p", "paasta-tools", "-p", "paasta-marathon", "-p", "paasta-deployd"])
+        .args(["-p", "paasta-engine"])
         .current_dir(&root)
         .status()
         .context("could not start cargo")?;

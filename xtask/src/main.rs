@@ -3,7 +3,13 @@
 mod bench;
 mod ci;
 mod demo;
+mod failover;
 mod fuzz;
+mod ground;
+mod recorder;
+mod sim;
+mod wire;
+mod zero_loss;
 
 use clap::{Parser, Subcommand};
 use xtask::tidy;
@@ -30,6 +36,16 @@ enum Task {
     Fuzz(fuzz::Options),
     /// Measure the optimised binaries against their limits
     Bench(bench::Options),
+    /// Lose leaders and ZooKeeper in the middle of bounces, with real processes
+    Failover(failover::Options),
+    /// Simulate days of a cluster with everything that can go wrong, from a seed
+    Sim {
+        /// Arguments for `paasta-sim`, such as --seed S, --seeds N, --days D, --mutants
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        args: Vec<String>,
+    },
+    /// Bounce a service under load behind a real HAProxy, and count the requests that were lost
+    ZeroLoss(zero_loss::Options),
     /// Hold the tree against its own rules (ARCHITECTURE.md)
     Tidy,
 }
@@ -39,6 +55,9 @@ fn main() -> anyhow::Result<()> {
         Task::Demo { args } => demo::run(&args),
         Task::Bench(options) => bench::run(&options),
         Task::Ci => ci::run(),
+        Task::Failover(options) => failover::run(&options),
+        Task::Sim { args } => sim::run(&args),
+        Task::ZeroLoss(options) => zero_loss::run(&options),
         Task::Fuzz(options) => fuzz::run(&options),
         Task::Tidy => {
             let complaints = tidy::complaints(&tidy::workspace_root())?;

@@ -3,11 +3,16 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use paasta_core::{ClusterName, InstanceId, LogStream, LogTail, ServiceName, TaskId, without_credentials};
+use paasta_core::{
+    ClusterName, InstanceId, LogStream, LogTail, Registration, ServiceName, TaskId, without_credentials,
+};
 use reqwest::Url;
 use serde::de::DeserializeOwned;
 
-use crate::{ApiError, ErrorBody, InstanceList, InstanceStatus, ServiceList, StatusQuery, TaskLogAnswer};
+use crate::{
+    ApiError, DeployQueue, ErrorBody, InstanceList, InstanceStatus, RegistrationEndpoints, ServiceList,
+    StatusQuery, TaskLogAnswer,
+};
 
 /// The most of an answer that is read, so that no server can fill our memory.
 const ANSWER_BYTES_MAX: usize = 64 * 1024 * 1024;
@@ -95,6 +100,16 @@ impl ApiClient {
     /// The instances of one service.
     pub async fn instances(&self, service: &ServiceName) -> Result<InstanceList, ApiError> {
         self.get(&["services", service.as_str()], &[]).await
+    }
+
+    /// What deployd of the cluster works on and what waits for it; deployd itself answers it too.
+    pub async fn deploy_queue(&self) -> Result<DeployQueue, ApiError> {
+        self.get(&["queue"], &[]).await
+    }
+
+    /// Every task that is registered under a name.
+    pub async fn endpoints(&self, registration: &Registration) -> Result<RegistrationEndpoints, ApiError> {
+        self.get(&["registrations", registration.as_str(), "endpoints"], &[]).await
     }
 
     /// How one instance does.

@@ -20,6 +20,8 @@
 mod client;
 mod error;
 mod marathon;
+mod queue;
+mod registration;
 mod status;
 
 pub use client::{ApiClient, Timeouts};
@@ -28,4 +30,6 @@ pub use marathon::{
     AppStatus, AutoscalingInfo, Bounce, DeployStatus, FailureStatus, MarathonStatus, TaskHealth, TaskPhase,
     TaskStatus, Why,
 };
+pub use queue::{DeployQueue, DeployQueueEntry};
+pub use registration::{Endpoint, RegistrationEndpoints, UnknownEndpoints};
 pub use status::{InstanceList, InstanceStatus, ServiceList, StatusQuery, TaskLogAnswer, WantedState};

@@ -181,7 +181,7 @@ fn task_status(task: &Task, app: &App, facts: &Facts<'_>) -> TaskStatus {
 }
 
 /// A task without checks is well as long as it runs.
-fn is_healthy(task: &Task, app: &App) -> Option<bool> {
+pub(crate) fn is_healthy(task: &Task, app: &App) -> Option<bool> {
     match (task.health, &app.checks) {
         (Health::Alive, _) => Some(true),
         (Health::Dead, _) => Some(false),
@@ -190,7 +190,7 @@ fn is_healthy(task: &Task, app: &App) -> Option<bool> {
     }
 }
 
-fn phase(phase: &TaskPhase) -> paasta_api_client::TaskPhase {
+pub(crate) fn phase(phase: &TaskPhase) -> paasta_api_client::TaskPhase {
     use paasta_api_client::TaskPhase as Shown;
     match phase {
         TaskPhase::Staging => Shown::Staging,

@@ -25,6 +25,18 @@ impl Failure {
         Self { status, detail: ErrorDetail { code: code.to_owned(), message: error.to_string(), detail } }
     }
 
+    /// What kind of failure it is, in snake case.
+    pub(crate) fn code(&self) -> &str {
+        &self.detail.code
+    }
+
+    /// It and everything that caused it, in one line.
+    pub(crate) fn message(&self) -> String {
+        let parts: Vec<&str> =
+            std::iter::once(&self.detail.message).chain(&self.detail.detail).map(String::as_str).collect();
+        parts.join(": ")
+    }
+
     pub(crate) fn bad_request(message: impl Into<String>) -> Self {
         Self::new(StatusCode::BAD_REQUEST, "bad_request", message)
     }

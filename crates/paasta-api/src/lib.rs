@@ -14,6 +14,7 @@
 //! | `GET /v1/services` | every instance of this cluster |
 //! | `GET /v1/services/{service}` | one service's instances |
 //! | `GET /v1/services/{service}/{instance}/status?verbose=` | how one instance does |
+//! | `GET /v1/registrations/{registration}/endpoints` | every task that is registered under that name: address, port, health, drain |
 //! | `GET /v1/services/{service}/{instance}/tasks/{task}/log?stream=&lines=` | the end of a task's output |
 //!
 //! The types of the answers are those of `paasta-api-client`. What is not here yet: metastatus, autoscaler, queue

@@ -12,8 +12,10 @@ use paasta_config::{CoordinationDriver, DEFAULT_SYSTEM_CONFIG_DIR, Soa, SystemCo
 use paasta_core::{ClusterName, Counts, SystemClock};
 use paasta_drain::DrainTools;
 use paasta_marathon::{MarathonEngine, MarathonRenderer};
+use paasta_mesos::leaving_hosts;
 use paasta_setup::Limits;
-use paasta_zookeeper::{FileCounts, Unavailable};
+use paasta_smartstack::{Asker, discovery, random_seeds};
+use paasta_zookeeper::{FileCounts, Options, Unavailable, ZkCounts, ZkReader, ZooKeeper};
 use tokio::net::TcpListener;
 
 /// The port unless somebody says otherwise (cli.md §4.1).
@@ -63,9 +65,12 @@ fn main() -> ExitCode {
 }
 
 fn run(args: &Args) -> anyhow::Result<()> {
-    let state = state(args)?;
-    let address = args.listen.unwrap_or_else(|| SocketAddr::from((Ipv4Addr::LOCALHOST, args.port)));
     let runtime = tokio::runtime::Runtime::new().context("could not start the async runtime")?;
+    // Counts may come over a connection that lives in the background.
+    let entered = runtime.enter();
+    let state = state(args)?;
+    drop(entered);
+    let address = args.listen.unwrap_or_else(|| SocketAddr::from((Ipv4Addr::LOCALHOST, args.port)));
     runtime.block_on(async {
         let listener =
             TcpListener::bind(address).await.with_context(|| format!("could not listen on {address}"))?;
@@ -92,9 +97,16 @@ fn state(args: &Args) -> anyhow::Result<ApiState> {
         cluster,
         soa: Soa::open(soa_dir),
         renderer: Arc::new(MarathonRenderer::from_system(system.map())?),
-        engine: Arc::new(MarathonEngine::from_system(system.map())?),
+        engine: Arc::new(MarathonEngine::from_system(
+            system.map(),
+            leaving_hosts(&system, Arc::new(ZkReader::default())),
+        )?),
         drains: Arc::new(DrainTools::new("paasta-api", env!("CARGO_PKG_VERSION"))?),
-        discovery: None,
+        discovery: discovery(
+            &system,
+            Asker { program: "paasta-api", version: env!("CARGO_PKG_VERSION") },
+            random_seeds(),
+        ),
         limits: Limits::default(),
         counts: counts(&system)?,
         clock: Arc::new(SystemClock),
@@ -106,6 +118,12 @@ fn counts(system: &SystemConfig) -> anyhow::Result<Arc<dyn Counts>> {
     let coordination = system.coordination()?;
     Ok(match (coordination.driver, coordination.directory) {
         (CoordinationDriver::File, Some(directory)) => Arc::new(FileCounts::new(directory)),
-        _ => Arc::new(Unavailable::zookeeper(system.zookeeper().as_deref().unwrap_or("(not configured)"))),
+        (CoordinationDriver::File, None) => {
+            Arc::new(Unavailable::new("system config key `coordination`: driver `file` needs a `directory`"))
+        }
+        (CoordinationDriver::Zookeeper, _) => match system.zookeeper() {
+            Ok(hosts) => Arc::new(ZkCounts::new(&ZooKeeper::connect(&hosts, Options::default())?)),
+            Err(error) => Arc::new(Unavailable::new(error.to_string())),
+        },
     })
 }

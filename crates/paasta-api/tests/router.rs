@@ -13,8 +13,8 @@ use paasta_api_client::{
 use paasta_config::{Memory, RenderError, Renderer, Soa, SystemConfig, Wanted};
 use paasta_core::{
     Action, App, AppId, Applied, Change, CheckTiming, Clock, Counts, Engine, EngineError, Fleet, Health,
-    HomeId, Homes, InstanceId, LaunchWait, LogStream, LogTail, Reading, Rendered, Sighting, Task,
-    TaskFailure, TaskId, TaskLog, TaskPhase, Timestamp,
+    HomeId, Homes, InstanceId, LaunchWait, LogStream, LogTail, Reading, Registration, Rendered, Sighting,
+    Task, TaskFailure, TaskId, TaskLog, TaskPhase, Timestamp,
 };
 use paasta_setup::Limits;
 
@@ -298,6 +298,46 @@ async fn what_the_next_pass_would_refuse_is_said() {
     let why = meshed.bounce.expect("a bounce").why;
     assert_eq!(why.len(), 1, "{why:?}");
     assert!(why[0].kind == "unknown" && why[0].message.contains("no load balancer"), "{why:?}");
+}
+
+#[tokio::test]
+async fn the_endpoints_of_a_registration_are_its_tasks_of_all_versions() {
+    let web: Registration = Registration::new("web.main").expect("a registration");
+    let found = api(two_versions()).await.endpoints(&web).await.expect("endpoints");
+    let told: Vec<String> = found
+        .endpoints
+        .iter()
+        .map(|one| {
+            let (health, traffic) = (one.health, one.takes_traffic);
+            format!(
+                "{}:{} {} {} {health:?} {:?} {traffic:?}",
+                one.address, one.port, one.instance, one.task_id, one.draining
+            )
+        })
+        .collect();
+    let line = |app: &str, name: &str, health: &str, traffic: bool| {
+        format!("h1:31001 main {app}.{name} {health} Some(false) Some({traffic})")
+    };
+    let mut want = [
+        line(OLD, "o1", "Healthy", true),
+        line(OLD, "o2", "Healthy", true),
+        line(NEW, "n1", "Healthy", true),
+        line(NEW, "n2", "Unchecked", false),
+    ];
+    want.sort();
+    assert_eq!(told, want);
+    let unknown: Vec<_> = found.unknown.iter().map(|one| one.service.as_str()).collect();
+    assert_eq!(unknown, ["broken"], "its file cannot be read, so that it may be registered, too");
+}
+
+#[tokio::test]
+async fn an_engine_that_does_not_answer_leaves_endpoints_unknown() {
+    let web: Registration = Registration::new("web.main").expect("a registration");
+    let found =
+        api(Reading::Unknown("it is down".to_owned())).await.endpoints(&web).await.expect("an answer");
+    assert!(found.endpoints.is_empty());
+    let unknown: Vec<_> = found.unknown.iter().filter(|one| one.instance.is_some()).collect();
+    assert!(unknown.len() == 1 && unknown[0].reason.contains("it is down"), "{unknown:?}");
 }
 
 #[tokio::test]

@@ -5,6 +5,8 @@
 //! killed and deleted, and when to look again. Both say why as data ([`Why`]). [`check`] judges any plan against
 //! the promise of its method and is called before acting.
 //!
+//! How many tasks an autoscaled instance should have is decided in [`autoscaling`].
+//!
 //! A bounce method ([`BounceMethod`]) is one file and one line in [`METHODS`]. Rendering, identity and drain
 //! protocols are elsewhere; nothing here knows which engine it stands on.
 //!
@@ -26,6 +28,7 @@
 //! # Ok::<(), paasta_bounce::UnknownMethod>(())
 //! ```
 
+pub mod autoscaling;
 mod check;
 mod classes;
 mod health;

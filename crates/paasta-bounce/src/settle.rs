@@ -12,6 +12,8 @@ const ACTED_SECONDS: f64 = 1.0;
 const PROGRESS_SECONDS: f64 = 2.0;
 /// The shortest wait for a drain, so that clocks that differ cannot make a pass spin.
 const DRAINED_SECONDS_MIN: f64 = 0.1;
+/// Seconds until an engine that takes no change is asked again.
+const BUSY_SECONDS: f64 = 1.0;
 /// Seconds until something that could not be read or done is tried again.
 const FAILED_SECONDS: f64 = 5.0;
 /// Seconds until room on machines is looked for again, and the longest wait for a launch.
@@ -125,7 +127,8 @@ fn look_again(why: &Why, drained_seconds: f64, acted: bool) -> Option<f64> {
         WaitingOn::Draining(_) => Some(drained_seconds.max(DRAINED_SECONDS_MIN)),
         WaitingOn::OldGone(_) | WaitingOn::AtRisk(_) => Some(PROGRESS_SECONDS),
         WaitingOn::Created | WaitingOn::Undrain(_) => Some(ACTED_SECONDS),
-        WaitingOn::EngineBusy(_) | WaitingOn::Engine(_) | WaitingOn::Unknown(_) => Some(FAILED_SECONDS),
+        WaitingOn::EngineBusy(_) => Some(BUSY_SECONDS),
+        WaitingOn::Engine(_) | WaitingOn::Unknown(_) => Some(FAILED_SECONDS),
     };
     let waits = why.waiting.iter().filter_map(seconds);
     waits.chain(acted.then_some(ACTED_SECONDS)).min_by(f64::total_cmp)

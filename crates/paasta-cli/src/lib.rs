@@ -33,6 +33,7 @@ pub mod commands;
 mod context;
 mod exit;
 mod external;
+mod http;
 mod live;
 pub mod local;
 mod marks;

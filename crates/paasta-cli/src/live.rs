@@ -8,8 +8,8 @@ use std::time::Duration;
 use anyhow::Context as _;
 use futures_util::future::{Either, select};
 use paasta_config::SystemConfig;
-use paasta_core::{HomeId, InstanceId, Reading, Rendered};
-use paasta_marathon::{LiveApp, MarathonEngine, MarathonServers, NoMaintenance};
+use paasta_core::{HomeId, InstanceId, NoMaintenance, Reading, Rendered};
+use paasta_marathon::{LiveApp, MarathonEngine, MarathonServers};
 use tokio::time::sleep;
 
 use crate::report::HintExt as _;
@@ -123,8 +123,5 @@ impl Live {
 
 /// The instance that an app is of by its id, if it has the form of ours.
 fn instance(app: &LiveApp) -> Option<InstanceId> {
-    let parts: Vec<&str> = app.id.as_str().split('.').collect();
-    let [_, _, code, config] = parts[..] else { return None };
-    let ours = code.starts_with("git") && config.starts_with("config");
-    ours.then(|| app.id.as_str().replace("--", "_").parse().ok())?
+    app.id.has_our_form().then(|| app.id.as_str().replace("--", "_").parse().ok())?
 }

@@ -97,7 +97,7 @@ impl LoadError {
             Self::InvalidName { position, .. } => position.as_ref(),
             Self::Yaml(error) => Some(&error.position),
             Self::Json(error) => Some(&error.position),
-            Self::Setting(error) => error.position.as_ref(),
+            Self::Setting(error) | Self::System(SystemError::Setting(error)) => error.position.as_ref(),
             _ => None,
         }
     }

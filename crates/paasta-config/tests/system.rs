@@ -113,6 +113,7 @@ fn defaults() {
     assert_eq!(system.synapse_port().unwrap(), 3212);
     assert_eq!(system.sensu_host().unwrap().as_deref(), Some("localhost"));
     assert_eq!(system.hacheck_port().unwrap(), 6666);
+    assert_eq!(system.marathon_deployments_max().unwrap(), 100);
     assert_eq!(system.soa_dir().unwrap(), Path::new("/nail/etc/services"));
     assert_eq!(system.coordination().unwrap().driver, CoordinationDriver::Zookeeper);
     assert_eq!(system.host_maintenance().unwrap(), HostMaintenance::Mesos);
@@ -133,6 +134,14 @@ fn values_are_checked() {
         assert_eq!(shown, expected, "{json}");
     };
     check(r#"{"synapse_port": "3213"}"#, |s| Ok(s.synapse_port()?.to_string()), "3213");
+    check(r#"{"marathon_deployments_max": 7}"#, |s| Ok(s.marathon_deployments_max()?.to_string()), "7");
+    for (wrong, told) in [("0", "an integer (`0`)"), ("true", "a boolean (`true`)"), ("\"x\"", "\"x\"")] {
+        check(
+            &format!("{{\"marathon_deployments_max\": {wrong}}}"),
+            |s| Ok(s.marathon_deployments_max()?.to_string()),
+            &format!("memory:1:30: marathon_deployments_max: {told} is not an integer of at least 1"),
+        );
+    }
     check(
         r#"{"synapse_port": 99999}"#,
         |s| Ok(s.synapse_port()?.to_string()),

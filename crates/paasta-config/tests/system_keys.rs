@@ -51,7 +51,7 @@ const ROWS: &[Row] = rows! {
     "synapse_port" synapse_port(): "3213" => "3213", "3212";
     "synapse_host" synapse_host(): r#""h""# => r#""h""#, r#""localhost""#;
     "synapse_haproxy_url_format" synapse_haproxy_url_format(): r#""f""# => r#""f""#, r#""http://{host:s}:{port:d}/;csv;norefresh;scope={scope:s}""#;
-    "service_discovery_providers" service_discovery_providers(): r#"{"envoy": {}}"# => r#"["envoy"]"#, "[]";
+    "service_discovery_providers" service_discovery_providers(): r#"{"envoy": {}}"# => r#"Some(["envoy"])"#, "None";
     "envoy_admin_endpoint_format" envoy_admin_endpoint_format(): r#""f""# => r#""f""#, r#""http://{host:s}:{port:d}/{endpoint:s}""#;
     "envoy_admin_domain_name" envoy_admin_domain_name(): r#""e""# => r#""e""#, r#""envoy-admin""#;
     "cluster_fqdn_format" cluster_fqdn_format(): r#""f""# => r#""f""#, r#""paasta-{cluster:s}.yelp""#;

@@ -43,6 +43,13 @@ fn mangle(part: &str) -> String {
     part.replace('_', "--")
 }
 
+/// What follows `part`, mangled, at the beginning of `text`; none if that begins otherwise.
+fn without_mangled<'a>(text: &'a str, part: &str) -> Option<&'a str> {
+    let mut pieces = part.split('_');
+    let begin = text.strip_prefix(pieces.next()?)?;
+    pieces.try_fold(begin, |rest, piece| rest.strip_prefix("--")?.strip_prefix(piece))
+}
+
 impl fmt::Display for InstanceId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}.{}", self.service, self.instance)
@@ -146,7 +153,26 @@ impl AppId {
     /// Whether this is a version of `instance` (marathon-and-bounce.md §1.13: the id starts with the short id
     /// and a dot).
     pub fn belongs_to(&self, instance: &InstanceId) -> bool {
-        self.0.strip_prefix(&instance.short_id()).is_some_and(|rest| rest.starts_with('.'))
+        // Asked of every app for every instance, so nothing is built for it.
+        let service = without_mangled(&self.0, instance.service.as_str());
+        let instance =
+            service.and_then(|rest| without_mangled(rest.strip_prefix('.')?, instance.instance.as_str()));
+        instance.is_some_and(|rest| rest.starts_with('.'))
+    }
+
+    /// Whether this has the form of the ids that PaaSTA makes: four parts, `git…` the third and `config…` the fourth. Others
+    /// are somebody else's, or not made by us.
+    ///
+    /// ```
+    /// use paasta_core::AppId;
+    ///
+    /// assert!(AppId::new("/svc.main.gita.configb").has_our_form());
+    /// assert!(!AppId::new("/cron.job").has_our_form());
+    /// ```
+    pub fn has_our_form(&self) -> bool {
+        let parts: Vec<&str> = self.0.split('.').collect();
+        matches!(parts[..], [service, instance, code, config]
+            if !service.is_empty() && !instance.is_empty() && code.starts_with("git") && config.starts_with("config"))
     }
 
     /// The first two parts: the short id of the instance.
@@ -184,6 +210,10 @@ mod tests {
         assert!(!AppId::new("/svc.main2.gita.configb").belongs_to(&id));
         assert!(!AppId::new("/svc.main").belongs_to(&id));
         assert_eq!(AppId::new("/svc.main.gita.configb").short_id(), "svc.main");
+        let id: InstanceId = "my_svc_.can_ary".parse().expect("an id");
+        assert!(AppId::new("my--svc--.can--ary.gita.configb").belongs_to(&id));
+        assert!(!AppId::new("my_svc_.can_ary.gita.configb").belongs_to(&id));
+        assert!(!AppId::new("my--svc.can--ary.gita.configb").belongs_to(&id));
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! The words every other crate shares: names and ids, [`Timestamp`], task and app values, and the ports
-//! ([`Engine`], [`Locks`], [`Counts`], [`Clock`], [`LogSink`], [`History`]) that two or more crates meet at.
+//! ([`Engine`], [`LeavingHosts`], [`Discovery`], [`Locks`], [`Counts`], [`Clock`], [`LogSink`],
+//! [`AlertSink`], [`History`], [`Election`], [`Fence`], [`Gate`], [`ZkNodes`]) that two or more crates meet at.
 //!
 //! Nothing here does IO. Values are what an engine can tell about an instance ([`Sighting`]) and what it can
 //! be told to do ([`Action`]); what to do is decided in `paasta-bounce`, how an app looks on one engine is
@@ -15,10 +16,15 @@
 //! ```
 
 mod action;
+mod alert;
+mod discovery;
 mod engine;
 mod history;
 mod ids;
+mod leave;
+mod maintenance;
 mod names;
+mod nodes;
 mod ports;
 mod reading;
 mod sighting;
@@ -26,10 +32,15 @@ mod text;
 mod time;
 
 pub use action::{Action, Applied, Kill};
+pub use alert::{Alert, AlertEvent, AlertSink, CheckStatus, Mail, NoAlerts, OneOrMany};
+pub use discovery::{Discovery, DiscoveryQuestion};
 pub use engine::{Change, Engine, EngineError, Homes, LogStream, LogTail, Rendered, TaskLog};
 pub use history::{Created, History};
 pub use ids::{AppId, HomeId, InstanceId, TaskId};
+pub use leave::{Election, Fence, Fenced, Gate, Haste, NoFence, NoRoom, OpenGate, Standing};
+pub use maintenance::{LeavingHosts, NoMaintenance, UnknownMaintenance};
 pub use names::{ClusterName, GitSha, InstanceName, NameError, Registration, ServiceName};
+pub use nodes::ZkNodes;
 pub use ports::{
     Clock, Counts, LockError, LockGuard, Locks, LogLevel, LogRecord, LogSink, NoLog, PortError, SteadyClock,
     SystemClock,

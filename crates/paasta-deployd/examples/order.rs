@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use paasta_core::Timestamp;
+use paasta_core::{Standing, Timestamp};
 use paasta_deployd::{Action, Deployd, Event, Listing, PassReport, PassResult, Scope, Settings};
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -10,8 +10,13 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let instances = ["broken.main", "shop.main", "shop.canary"].map(str::parse).into_iter();
     let instances = instances.collect::<Result<Vec<_>, _>>()?;
     let mut events = vec![
-        Event::FilesSwept { services: BTreeSet::from(["shop".parse()?]), everything: false },
+        Event::FilesSwept {
+            services: BTreeSet::from(["shop".parse()?]),
+            everything: false,
+            rest_seconds: None,
+        },
         Event::InstancesListed(Listing::of(Scope::All, instances)),
+        Event::Stands(Standing::Leading),
         Event::Started,
     ];
     let mut now = Timestamp::from_millis(0);

@@ -1,29 +1,49 @@
 //! deployd as a whole, put together from the system config.
 
 use std::future::Future;
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::path::PathBuf;
+use std::sync::{Arc, OnceLock, Weak};
 use std::time::Duration;
 
-use paasta_config::{Coordination, CoordinationDriver, SystemConfig, SystemError};
-use paasta_core::{Clock, Counts, Engine, Locks, LogSink, SteadyClock};
+use futures_util::StreamExt as _;
+use futures_util::stream::BoxStream;
+use paasta_config::{CoordinationDriver, HostMaintenance, Soa, SystemConfig, SystemError};
+use paasta_core::{Clock, Discovery, Engine, LogSink, SteadyClock};
 use paasta_deployments::Limits;
 use paasta_drain::{ClientError, DrainTools};
 use paasta_logs::FileHistory;
-use paasta_marathon::{MarathonEngine, MarathonRenderer, ServersError, SetUpError};
-use paasta_setup::{OnceAMinute, Pass};
-use paasta_zookeeper::{FileCounts, FileLocks};
+use paasta_marathon::{MarathonEngine, MarathonRenderer, RequestTallies, ServersError, SetUpError};
+use paasta_mesos::leaving_hosts;
+use paasta_setup::{Leave, OnceAMinute, Pass};
+use paasta_smartstack::{Asker, discovery, random_seeds};
+use paasta_zookeeper::{ConnectError, Coordination, Options, ZkQueue, ZkReader};
+use tokio::time::Instant;
 
+use crate::host_name::host_name;
+use crate::maintenance::EngineHosts;
+use crate::pass_alerts;
+use crate::zk_inbox::ZkInbox;
 use crate::{
-    FileSweep, Handle, NudgeListener, Ports, RunError, Settings, SettingsError, SetupPasses, SoaConfigs,
-    SweepRoots, run,
+    ConfigFiles, CountChange, FileTallies, Handle, NudgeListener, OnceError, OnceLimits, PassAlerts, Ports,
+    RunError, Settings, SettingsError, SetupPasses, SoaConfigs, SweepRoots, run, run_once,
 };
+
+/// After it was asked to end, passes and the session with ZooKeeper are over by then; alerts, the runtime and logs follow.
+const END_PATIENCE: Duration = Duration::from_millis(4300);
+/// ZooKeeper is waited for at the end at most, and at least, for so long: one that is well answers in milliseconds.
+const CLOSE_PATIENCE_MAX: Duration = Duration::from_secs(1);
+const CLOSE_PATIENCE_MIN: Duration = Duration::from_millis(400);
 
 /// deployd, ready to run.
 pub struct Daemon {
     handle: Handle,
     ports: Ports,
     passes: SetupPasses,
+    coordination: Coordination,
+    file_tallies: Arc<FileTallies>,
+    engine_requests: RequestTallies,
+    /// Held to the very end: what was not sent yet is waited for when nobody waits for this process any more.
+    alerts: Option<Arc<dyn PassAlerts>>,
 }
 
 /// What the system config does not say.
@@ -56,12 +76,9 @@ pub enum DaemonError {
     /// The client for draining cannot be had.
     #[error("could not set up the client for draining")]
     Drains(#[from] ClientError),
-    /// Locks and leadership are ZooKeeper's here, which cannot be had yet.
-    #[error(
-        "could not take part in this cluster: it is coordinated by ZooKeeper, which deployd cannot speak with yet \
-         (system config key `coordination`: only driver `file` is known)"
-    )]
-    ZooKeeper,
+    /// There is no ZooKeeper to take part with.
+    #[error("could not take part in this cluster (system config keys `zookeeper`, `coordination`)")]
+    ZooKeeper(#[from] ConnectError),
     /// No place for locks.
     #[error("system config key `coordination`: driver `file` needs a `directory`")]
     NoDirectory,
@@ -77,49 +94,78 @@ fn limits(settings: &Settings) -> Limits {
 }
 
 impl Daemon {
-    /// Puts it together. What cannot be had yet is an error here rather than in each pass.
+    /// Puts it together. What cannot be had yet is an error here rather than in each pass. Has to be called within a
+    /// Tokio runtime where ZooKeeper coordinates the cluster.
     pub fn new(system: &SystemConfig, surroundings: Surroundings) -> Result<Self, DaemonError> {
         let soa_dir = match surroundings.soa_dir {
             Some(dir) => dir,
             None => system.soa_dir()?,
         };
         let system_config_dir = surroundings.system_config_dir;
-        let directory = directory(system.coordination()?)?;
         let settings = Settings::from_system(system.map())?;
-        let engine: Arc<dyn Engine> = Arc::new(MarathonEngine::from_system(system.map())?);
+        let coordination = coordination(system, &settings)?;
+        let engine =
+            MarathonEngine::from_system(system.map(), leaving_hosts(system, Arc::new(ZkReader::default())))?
+                .with_fence(&coordination.leadership);
+        let engine_requests = engine.request_tallies();
+        let gate = Arc::new(engine.gate(system.marathon_deployments_max()?));
+        let engine: Arc<dyn Engine> = Arc::new(engine);
         let drains = DrainTools::new("paasta-deployd", env!("CARGO_PKG_VERSION"))?
             .with_hacheck_port(system.hacheck_port()?);
-        let steady: Arc<dyn Clock> = Arc::new(SteadyClock::from(surroundings.clock.now()));
+        let wall = surroundings.clock;
+        let steady: Arc<dyn Clock> = Arc::new(SteadyClock::from(wall.now()));
         let pass = Pass {
             engine: engine.clone(),
             renderer: Arc::new(MarathonRenderer::from_system(system.map())?),
-            locks: locks(&directory),
+            locks: coordination.locks.clone(),
             drains: Arc::new(drains),
             log: Arc::new(OnceAMinute::new(surroundings.log)),
-            clock: surroundings.clock,
+            clock: wall.clone(),
             history: system.history_directory()?.map(|directory| Arc::new(FileHistory::new(directory)) as _),
-            discovery: None,
+            discovery: load_balancers(system),
+            leave: Leave { fence: coordination.leadership.clone(), gate, ..Leave::default() },
             limits: Default::default(),
         };
         let passes = SetupPasses::new(
             soa_dir.clone(),
             system_config_dir.clone(),
-            counts(&directory),
+            coordination.counts.clone(),
             pass,
             steady.clone(),
         );
+        let longest_wait =
+            Duration::try_from_secs_f64(settings.failure_backoff_seconds_max).unwrap_or(Duration::MAX);
+        let alerts = pass_alerts::from_system(Soa::open(&soa_dir), system, longest_wait, wall.clone());
+        let full_sweep =
+            Duration::try_from_secs_f64(settings.file_full_sweep_seconds).unwrap_or(Duration::MAX);
+        let roots = SweepRoots { soa_dir: soa_dir.clone(), system_config_dir: system_config_dir.clone() };
+        let files = Arc::new(ConfigFiles::new(roots).with_full_sweep_every(full_sweep));
+        let file_tallies = files.tallies();
         let limits = limits(&settings);
-        let configs = SoaConfigs::new(soa_dir.clone(), system_config_dir.clone(), limits, system);
+        let configs = SoaConfigs::new(soa_dir, system_config_dir, limits, system)
+            .with_fence(coordination.leadership.clone());
+        let inbox = coordination.zookeeper.as_ref().filter(|_| settings.use_zk_queue).map(|zookeeper| {
+            let queue = ZkQueue::new(zookeeper, ZkQueue::DEPLOYD);
+            Arc::new(ZkInbox::new(queue, wall, steady.clone())) as _
+        });
         let handle = Handle::new(settings, steady.clone());
-        let ports = Ports {
-            clock: steady,
-            configs: Arc::new(configs),
-            passes: Arc::new(passes.clone()),
-            changes: engine.changes(),
-            sweep: FileSweep::new(SweepRoots { soa_dir, system_config_dir }),
-            nudges: None,
+        let maintenance = match system.host_maintenance()? {
+            HostMaintenance::Mesos => {
+                let leaving = leaving_hosts(system, Arc::new(ZkReader::default()));
+                Some(Arc::new(EngineHosts { leaving, engine: engine.clone() }) as _)
+            }
+            HostMaintenance::None => None,
         };
-        Ok(Self { handle, ports, passes })
+        let ports = Ports {
+            changes: engine.changes(),
+            standing: coordination.election.stand(),
+            counts: counts(&coordination),
+            maintenance,
+            inbox,
+            alerts: alerts.clone(),
+            ..Ports::new(steady, Arc::new(configs), Arc::new(passes.clone()), files)
+        };
+        Ok(Self { handle, ports, passes, coordination, file_tallies, engine_requests, alerts })
     }
 
     /// Lets it hear nudges.
@@ -133,28 +179,123 @@ impl Daemon {
         self.handle.clone()
     }
 
+    /// How its configuration files are being looked at.
+    pub fn file_tallies(&self) -> Arc<FileTallies> {
+        self.file_tallies.clone()
+    }
+
+    /// How its requests to the engine ended.
+    pub fn engine_requests(&self) -> RequestTallies {
+        self.engine_requests.clone()
+    }
+
+    /// Who tells people how passes ended, if anybody does; no longer than this daemon is there.
+    pub fn alerts(&self) -> Option<Weak<dyn PassAlerts>> {
+        self.alerts.as_ref().map(Arc::downgrade)
+    }
+
     /// The passes that it runs, for whoever has to run one by hand.
     pub fn passes(&self) -> SetupPasses {
         self.passes.clone()
     }
 
-    /// Runs it; see [`run`].
+    /// Runs it; see [`run`]. After `shutdown` it ends within 4.6 s, or 0.7 s after
+    /// [`Settings::shutdown_seconds_max`] where that is more than 3.9 s, whoever is silent: the last 0.3 s are for alerts.
     pub async fn run(self, shutdown: impl Future<Output = ()> + Send) -> Result<(), RunError> {
-        run(self.handle, self.ports, shutdown).await
+        let asked = Asked::default();
+        let ended = run(self.handle, self.ports, asked.note(shutdown)).await;
+        close(&self.coordination, &asked).await;
+        drop(self.alerts);
+        ended
+    }
+
+    /// Runs it until everything has converged; see [`run_once`].
+    ///
+    /// # Errors
+    /// Those of [`run_once`].
+    pub async fn run_once(
+        self,
+        limits: OnceLimits,
+        shutdown: impl Future<Output = ()> + Send,
+    ) -> Result<(), OnceError> {
+        let asked = Asked::default();
+        let ended = run_once(self.handle, self.ports, limits, asked.note(shutdown)).await;
+        close(&self.coordination, &asked).await;
+        drop(self.alerts);
+        ended
     }
 }
 
-fn directory(coordination: Coordination) -> Result<PathBuf, DaemonError> {
-    match coordination.driver {
-        CoordinationDriver::Zookeeper => Err(DaemonError::ZooKeeper),
-        CoordinationDriver::File => coordination.directory.ok_or(DaemonError::NoDirectory),
+/// Who says which tasks get traffic.
+fn load_balancers(system: &SystemConfig) -> Option<Arc<dyn Discovery>> {
+    let asker = Asker { program: "paasta-deployd", version: env!("CARGO_PKG_VERSION") };
+    discovery(system, asker, random_seeds())
+}
+
+/// When the end was asked for, if it was.
+#[derive(Default)]
+struct Asked(OnceLock<Instant>);
+
+impl Asked {
+    async fn note(&self, shutdown: impl Future<Output = ()> + Send) {
+        shutdown.await;
+        let _ = self.0.set(Instant::now());
     }
 }
 
-fn locks(directory: &Path) -> Arc<dyn Locks> {
-    Arc::new(FileLocks::new(directory))
+/// Gives up what is held in ZooKeeper, so that another one leads at once. A ZooKeeper that is silent finds out by itself
+/// when the session times out.
+async fn close(coordination: &Coordination, asked: &Asked) {
+    let ago = asked.0.get().map_or(Duration::ZERO, Instant::elapsed);
+    let patience = END_PATIENCE.saturating_sub(ago).clamp(CLOSE_PATIENCE_MIN, CLOSE_PATIENCE_MAX);
+    if tokio::time::timeout(patience, coordination.close()).await.is_err() {
+        tracing::warn!(
+            ?patience,
+            "ZooKeeper did not confirm the end of the session in time: another deployd leads once it has timed out"
+        );
+    }
 }
 
-fn counts(directory: &Path) -> Arc<dyn Counts> {
-    Arc::new(FileCounts::new(directory))
+/// What this process takes part in the cluster with.
+fn coordination(system: &SystemConfig, settings: &Settings) -> Result<Coordination, DaemonError> {
+    let written = system.coordination()?;
+    match written.driver {
+        CoordinationDriver::File => {
+            let directory = written.directory.ok_or(DaemonError::NoDirectory)?;
+            Ok(Coordination::files(directory, host_name()))
+        }
+        CoordinationDriver::Zookeeper => {
+            let seconds = |seconds: f64| Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX);
+            let mut options = Options::with_session_timeout(seconds(settings.session_timeout_seconds));
+            if let Some(margin) = settings.session_margin_seconds {
+                options.margin = seconds(margin);
+            }
+            Ok(Coordination::zookeeper(&system.zookeeper()?, host_name(), options)?)
+        }
+    }
+}
+
+fn counts(coordination: &Coordination) -> BoxStream<'static, CountChange> {
+    let changes = coordination.count_changes.changes().map(|change| match change {
+        paasta_zookeeper::CountChange::Of(instance) => CountChange::Of(instance),
+        paasta_zookeeper::CountChange::Missed(reason) => {
+            tracing::debug!(%reason, "autoscaled counts are read again");
+            CountChange::Lost
+        }
+    });
+    changes.boxed()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whatever_hangs_at_the_end_the_process_ends_within_five_seconds() {
+        let passes = Duration::from_secs_f64(Settings::default().shutdown_seconds_max);
+        assert!(passes + CLOSE_PATIENCE_MIN <= END_PATIENCE);
+        // What the program waits for besides: the runtime, and the last lines of logs.
+        let program = Duration::from_millis(100 + 200);
+        assert!(END_PATIENCE + pass_alerts::END_PATIENCE + program <= Duration::from_millis(4900));
+    }
 }

@@ -1,6 +1,6 @@
 //! One look at everything the engine holds, shared by the passes that have the same reason to look.
 
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use paasta_core::{Clock, Engine, Fleet, Reading, Timestamp};
@@ -14,7 +14,7 @@ const SERVES: Duration = Duration::from_secs(5);
 pub(crate) struct SharedFleet {
     engine: Arc<dyn Engine>,
     clock: Arc<dyn Clock>,
-    last: Mutex<Option<Look>>,
+    last: Arc<Mutex<Option<Look>>>,
 }
 
 struct Look {
@@ -26,7 +26,7 @@ struct Look {
 impl SharedFleet {
     /// Nobody has looked yet. The clock is that by which wakes are told.
     pub(crate) fn new(engine: Arc<dyn Engine>, clock: Arc<dyn Clock>) -> Self {
-        Self { engine, clock, last: Mutex::default() }
+        Self { engine, clock, last: Arc::default() }
     }
 
     /// What a look showed that began after `since` and was answered no more than [`SERVES`] ago; whoever comes while
@@ -42,13 +42,26 @@ impl SharedFleet {
                     // In the same millisecond nobody could tell which was first.
                     tokio::time::sleep(Duration::from_millis(1)).await;
                 }
+                // Two of them at once would take much room.
+                *last = None;
                 let began = self.clock.now();
                 let fleet = Arc::new(self.engine.observe_all().await);
                 *last = Some(Look { began, answered: self.clock.now(), fleet: fleet.clone() });
+                tokio::spawn(forget(Arc::downgrade(&self.last), began, SERVES));
                 fleet
             }
         };
         is_whole(&fleet).then_some(fleet)
+    }
+}
+
+/// Everything that runs takes much room, and nobody may look there for a long time.
+async fn forget(last: Weak<Mutex<Option<Look>>>, began: Timestamp, serves: Duration) {
+    tokio::time::sleep(serves).await;
+    let Some(last) = last.upgrade() else { return };
+    let mut last = last.lock().await;
+    if last.as_ref().is_some_and(|look| look.began == began) {
+        *last = None;
     }
 }
 
@@ -83,6 +96,19 @@ mod tests {
         assert_eq!(looks(999).await, 0);
         clock.advance(0.001);
         assert_eq!(looks(999).await, 1, "it is too old");
+    }
+
+    #[tokio::test]
+    async fn a_look_is_forgotten_when_it_serves_no_more() {
+        let clock = SimClock::at(Timestamp::from_millis(1000));
+        let shared = SharedFleet::new(Arc::new(RecordingEngine::new(["a"])), Arc::new(clock));
+        let fleet = Arc::downgrade(&shared.after(Timestamp::from_millis(0)).await.expect("it is whole"));
+        let gone =
+            |began| forget(Arc::downgrade(&shared.last), Timestamp::from_millis(began), Duration::ZERO);
+        gone(999).await;
+        assert!(fleet.upgrade().is_some(), "that was another look");
+        gone(1000).await;
+        assert!(fleet.upgrade().is_none());
     }
 
     #[test]

@@ -11,8 +11,8 @@ use paasta_core::{
     AppId, Change, Clock, Counts, InstanceId, NoLog, Reading, ServiceName, SteadyClock, SystemClock,
 };
 use paasta_deployd::{
-    Because, Configs, Daemon, FileSweep, Handle, Listing, PassReport, PassResult, Ports, RegenerateResult,
-    RunPass, Scope, Settings, SetupPasses, Surroundings, SweepRoots, Wake, run,
+    Because, ConfigFiles, Configs, Daemon, Handle, Listing, PassReport, PassResult, Ports, RegenerateResult,
+    RunPass, Scope, Settings, SetupPasses, Surroundings, SweepRoots, Tags, Wake, run,
 };
 use paasta_drain::DrainTools;
 use paasta_setup::Pass;
@@ -42,12 +42,13 @@ impl Counts for NoCounts {
 
 struct Fixed;
 
+#[async_trait]
 impl Configs for Fixed {
-    fn list(&self, scope: &Scope) -> Result<Listing, String> {
+    async fn list(&self, scope: &Scope) -> Result<Listing, String> {
         Ok(Listing::of(scope.clone(), (0..INSTANCES).map(id).filter(|id| scope.holds(id.service()))))
     }
 
-    fn regenerate(&self, _service: &ServiceName) -> RegenerateResult {
+    async fn regenerate(&self, _service: &ServiceName) -> RegenerateResult {
         RegenerateResult::Unchanged
     }
 }
@@ -99,6 +100,7 @@ impl World {
             clock: Arc::new(SystemClock),
             history: None,
             discovery: None,
+            leave: Default::default(),
             limits: Default::default(),
         };
         let clock = Arc::new(SteadyClock::from(SystemClock.now()));
@@ -120,7 +122,7 @@ impl World {
     }
 
     async fn pass(&self, number: usize, because: Because) -> PassReport {
-        let wake = Wake { at: self.clock.now(), because };
+        let wake = Wake::new(self.clock.now(), because);
         self.counted.passes.run_pass(&id(number), wake).await
     }
 
@@ -155,13 +157,10 @@ async fn passes_with_nothing_to_do_cost_one_listing_per_home_together() {
     let (changes, heard) = mpsc::unbounded_channel();
     let heard = futures_util::stream::unfold(heard, |mut heard| async { Some((heard.recv().await?, heard)) });
     let (soa_dir, system_config_dir) = (world.root.path().join("soa"), world.root.path().join("etc"));
+    let files = Arc::new(ConfigFiles::new(SweepRoots { soa_dir, system_config_dir }));
     let ports = Ports {
-        clock: world.clock.clone(),
-        configs: Arc::new(Fixed),
-        passes: world.counted.clone(),
         changes: heard.boxed(),
-        sweep: FileSweep::new(SweepRoots { soa_dir, system_config_dir }),
-        nudges: None,
+        ..Ports::new(world.clock.clone(), Arc::new(Fixed), world.counted.clone(), files)
     };
     let (stop, stopped) = oneshot::channel::<()>();
     let running = tokio::spawn(run(handle, ports, async { stopped.await.unwrap_or_default() }));
@@ -202,6 +201,23 @@ async fn a_look_from_before_the_wake_is_not_used() {
     assert!(matches!(report.result, PassResult::LookAgain { .. } | PassResult::Steady), "{report:?}");
     assert_ne!(report.why, first.why);
     assert!(world.reads() >= reads + HOMES);
+}
+
+#[tokio::test]
+async fn while_tags_are_awaited_passes_look_and_change_nothing() {
+    let world = World::converged().await;
+    let wake = Wake { tags: Tags::Awaited, ..Wake::new(world.clock.now(), Because::BeganToLead) };
+    let held = world.counted.run_pass(&id(0), wake).await;
+    assert_eq!(held.result, PassResult::Steady, "there is nothing to change");
+    let changed = "main: {instances: 3, drain_method: noop}\n";
+    write(&world.root.path().join("soa/svc0/marathon-here.yaml"), changed);
+    let before = world.engine.truth();
+    let held = world.counted.run_pass(&id(0), wake).await;
+    assert!(matches!(held.result, PassResult::Stopped(_)), "{held:?}");
+    assert_eq!(world.engine.truth(), before);
+    let acts = world.counted.run_pass(&id(0), Wake { tags: Tags::GivenUp, ..wake }).await;
+    assert!(matches!(acts.result, PassResult::LookAgain { .. }), "{acts:?}");
+    assert_ne!(world.engine.truth(), before);
 }
 
 /// A wall clock that stands still and is set back must not delay what deployd waits for.

@@ -10,8 +10,8 @@ use async_trait::async_trait;
 use futures_util::StreamExt;
 use paasta_core::{AppId, Change, InstanceId, ServiceName, SystemClock};
 use paasta_deployd::{
-    Configs, FileSweep, Handle, Listing, NudgeListener, PassReport, PassResult, Ports, RegenerateResult,
-    RunPass, Scope, Settings, SweepRoots, Wake, run,
+    ConfigFiles, Configs, Handle, Listing, NudgeListener, PassAlerts, PassReport, PassResult, Ports,
+    RegenerateResult, RunPass, Scope, Settings, SweepRoots, Wake, run,
 };
 use tokio::io::AsyncWriteExt;
 use tokio::sync::{mpsc, oneshot};
@@ -21,10 +21,18 @@ struct Fake {
     soa_dir: PathBuf,
     passes: Mutex<BTreeMap<String, u32>>,
     regenerations: Mutex<BTreeMap<String, u32>>,
+    told: Mutex<Vec<(String, PassResult)>>,
 }
 
+impl PassAlerts for Fake {
+    fn pass_ended(&self, instance: &InstanceId, report: &PassReport) {
+        self.told.lock().expect("lock").push((instance.to_string(), report.result.clone()));
+    }
+}
+
+#[async_trait]
 impl Configs for Fake {
-    fn list(&self, scope: &Scope) -> Result<Listing, String> {
+    async fn list(&self, scope: &Scope) -> Result<Listing, String> {
         let found = std::fs::read_dir(&self.soa_dir).map_err(|error| error.to_string())?;
         let names = found.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
         let services = names.filter_map(|name| ServiceName::new(name).ok()).filter(|name| scope.holds(name));
@@ -32,7 +40,7 @@ impl Configs for Fake {
         Ok(Listing::of(scope.clone(), ids))
     }
 
-    fn regenerate(&self, service: &ServiceName) -> RegenerateResult {
+    async fn regenerate(&self, service: &ServiceName) -> RegenerateResult {
         *self.regenerations.lock().expect("lock").entry(service.to_string()).or_default() += 1;
         RegenerateResult::Unchanged
     }
@@ -71,6 +79,7 @@ async fn start(services: &[&str]) -> Running {
         soa_dir: soa_dir.clone(),
         passes: Mutex::default(),
         regenerations: Mutex::default(),
+        told: Mutex::default(),
     });
     let settings = Settings {
         file_sweep_seconds: 0.05,
@@ -82,16 +91,15 @@ async fn start(services: &[&str]) -> Running {
         ..Settings::default()
     };
     let handle = Handle::new(settings, Arc::new(SystemClock));
-    let nudges = NudgeListener::bind(([127, 0, 0, 1], 0).into()).await.expect("bound");
-    let nudge = nudges.local_addr().expect("an address");
+    let nudges = NudgeListener::bind(([127, 0, 0, 1], 0).into()).expect("bound");
+    let nudge = nudges.local_addr();
     let (changes, heard) = mpsc::unbounded_channel();
+    let files = Arc::new(ConfigFiles::new(SweepRoots { soa_dir, system_config_dir }));
     let ports = Ports {
-        clock: Arc::new(SystemClock),
-        configs: fake.clone(),
-        passes: fake.clone(),
         changes: tokio_stream(heard),
-        sweep: FileSweep::new(SweepRoots { soa_dir, system_config_dir }),
         nudges: Some(nudges),
+        alerts: Some(fake.clone()),
+        ..Ports::new(Arc::new(SystemClock), fake.clone(), fake.clone(), files)
     };
     let (stop, stopped) = oneshot::channel::<()>();
     let shutdown = async { stopped.await.unwrap_or_default() };
@@ -182,4 +190,23 @@ async fn poison_and_a_pass_that_hangs_are_failures_of_their_own() {
     running.stop.send(()).expect("heard");
     running.ended.await.expect("no panic").expect("no error");
     assert!(asked.elapsed() < Duration::from_secs(5), "shutting down took {:?}", asked.elapsed());
+}
+
+#[tokio::test]
+async fn people_are_told_how_passes_ended() {
+    let running = start(&["poison", "fine"]).await;
+    let told = |name: &str, is: fn(&PassResult) -> bool| {
+        let told = running.fake.told.lock().expect("lock");
+        told.iter().any(|(instance, result)| instance == name && is(result))
+    };
+    soon("word of the good pass", || told("fine.main", |result| *result == PassResult::Steady)).await;
+    soon("word of the bad one", || {
+        told(
+            "poison.main",
+            |result| matches!(result, PassResult::Failed(why) if why.contains("rendering broke")),
+        )
+    })
+    .await;
+    running.stop.send(()).expect("heard");
+    running.ended.await.expect("no panic").expect("no error");
 }

@@ -58,7 +58,7 @@ pub use local::Git2Refs;
 pub use refs::{CommitError, Limits, Refs, RefsError, RemoteRef, WriteMode, Written, expand_commit};
 pub use remote::{RemoteForm, refs_for_url, unattended_refs_for_url, without_password};
 pub use service::{
-    Branches, Connect, GenerateError, Generated, Preview, control_branches, generate_for_service, git_url,
-    preview_for_service,
+    Branches, Connect, GenerateError, Generated, Preview, control_branches, generate_for_service,
+    generate_for_service_if, git_url, preview_for_service,
 };
-pub use write::{FileChange, WriteError, differences_to_file, replace_file, write_if_changed};
+pub use write::{FileChange, MayWrite, WriteError, differences_to_file, replace_file, write_if_changed};

@@ -7,8 +7,8 @@ use paasta_config::{InstanceType, LoadError, Soa, SystemConfig};
 use paasta_core::{ClusterName, InstanceId, ServiceName};
 
 use crate::{
-    ControlBranch, Deployments, Difference, FileChange, Refs, RefsError, WriteError, differences_to_file,
-    generate, write_if_changed,
+    ControlBranch, Deployments, Difference, FileChange, MayWrite, Refs, RefsError, WriteError,
+    differences_to_file, generate, write::write_if_changed_and,
 };
 
 /// Where code is when neither the service nor the system configuration says so.
@@ -148,8 +148,21 @@ pub fn generate_for_service(
     service: &ServiceName,
     connect: Connect<'_>,
 ) -> Result<Generated, GenerateError> {
+    generate_for_service_if(soa_root, soa, system, service, connect, &|| Ok(()))
+}
+
+/// As [`generate_for_service`], for a process that may lose the right to write while it works: `may_write` is asked right
+/// before the file takes its place, and what it answers is the source of the error.
+pub fn generate_for_service_if(
+    soa_root: &Path,
+    soa: &Soa,
+    system: &SystemConfig,
+    service: &ServiceName,
+    connect: Connect<'_>,
+    may_write: MayWrite<'_>,
+) -> Result<Generated, GenerateError> {
     let (deployments, left_out) = wanted_document(soa, system, service, connect)?;
-    let change = write_if_changed(soa_root, &deployments)
+    let change = write_if_changed_and(soa_root, &deployments, may_write)
         .map_err(|source| GenerateError::Write { service: service.clone(), source })?;
     Ok(Generated { change, deployments, left_out })
 }

@@ -36,11 +36,24 @@ pub struct WriteError {
 /// flushed to disk, renamed over it. A service without a folder is an error, and so is an old one that is not a regular
 /// file, or is a link out of the tree: somebody put it there by mistake and should hear of it.
 pub fn write_if_changed(soa_root: &Path, deployments: &Deployments) -> Result<FileChange, WriteError> {
+    write_if_changed_and(soa_root, deployments, &|| Ok(()))
+}
+
+/// Asked when the new file is there but for its name; an error, which says why, leaves the old one in its place.
+pub type MayWrite<'a> = &'a (dyn Fn() -> Result<(), String> + Sync);
+
+/// As [`write_if_changed`], if `may_write` says so at the last moment.
+pub(crate) fn write_if_changed_and(
+    soa_root: &Path,
+    deployments: &Deployments,
+    may_write: MayWrite<'_>,
+) -> Result<FileChange, WriteError> {
     let path = soa_root.join(&deployments.service).join(FILE_NAME);
     if deployments.same_as(&old_file(soa_root, deployments)?) {
         return Ok(FileChange::Unchanged);
     }
-    replace_file(&path, deployments.to_text().as_bytes())?;
+    write_atomically(&path, deployments.to_text().as_bytes(), may_write)
+        .map_err(|source| WriteError { path, source })?;
     Ok(FileChange::Written)
 }
 
@@ -54,7 +67,8 @@ pub fn write_if_changed(soa_root: &Path, deployments: &Deployments) -> Result<Fi
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub fn replace_file(path: &Path, content: &[u8]) -> Result<(), WriteError> {
-    write_atomically(path, content).map_err(|source| WriteError { path: path.to_owned(), source })
+    let done = write_atomically(path, content, &|| Ok(()));
+    done.map_err(|source| WriteError { path: path.to_owned(), source })
 }
 
 /// What [`write_if_changed`] would do, and what the file would say otherwise than now.
@@ -93,10 +107,12 @@ fn check_replaceable(path: &Path) -> io::Result<()> {
     Ok(())
 }
 
-fn write_atomically(path: &Path, content: &[u8]) -> io::Result<()> {
+fn write_atomically(path: &Path, content: &[u8], may_write: MayWrite<'_>) -> io::Result<()> {
     check_replaceable(path)?;
     let (temporary, file) = create_temporary(path)?;
-    let done = fill(file, content).and_then(|()| fs::rename(&temporary, path));
+    // Flushing may have taken long.
+    let may = || may_write().map_err(io::Error::other);
+    let done = fill(file, content).and_then(|()| may()).and_then(|()| fs::rename(&temporary, path));
     if done.is_err() {
         // The first error is the one to tell.
         let _ = fs::remove_file(&temporary);
@@ -163,6 +179,21 @@ mod tests {
         OpenOptions::new().write(true).create_new(true).mode(0o666).open(&probe).unwrap();
         let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode();
         assert_eq!(mode(&file), mode(&probe));
+    }
+
+    #[test]
+    fn whoever_may_not_write_leaves_the_old_file_and_nothing_else() {
+        let root = tempfile::tempdir().unwrap();
+        fs::create_dir(root.path().join("svc")).unwrap();
+        let file = root.path().join("svc/deployments.json");
+        fs::write(&file, "{}").unwrap();
+        let no = || Err("leads no longer".to_owned());
+        let error = write_if_changed_and(root.path(), &empty(), &no).unwrap_err();
+        assert_eq!(error.source.to_string(), "leads no longer");
+        assert_eq!(fs::read_to_string(&file).unwrap(), "{}");
+        assert_eq!(fs::read_dir(root.path().join("svc")).unwrap().count(), 1, "no temporary file stays");
+        fs::write(&file, empty().to_text()).unwrap();
+        assert_eq!(write_if_changed_and(root.path(), &empty(), &no).unwrap(), FileChange::Unchanged);
     }
 
     #[test]

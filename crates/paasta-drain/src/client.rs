@@ -3,8 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Seconds to connect (marathon-and-bounce.md §6.2).
+/// Seconds to connect for a question (marathon-and-bounce.md §6.2).
 const CONNECT_SECONDS_MAX: u64 = 30;
+/// Seconds to connect for a change: it may start so much later than its fence was asked.
+const CHANGE_CONNECT_SECONDS_MAX: u64 = 1;
 /// Seconds between two pieces of an answer.
 const READ_SECONDS_MAX: u64 = 10;
 /// Seconds for a whole exchange.
@@ -21,19 +23,35 @@ pub enum ClientError {
     Client(#[source] reqwest::Error),
 }
 
-/// A client with the time limits of marathon-and-bounce.md §6.2 (30 s to connect, 10 s per read, 45 s in all),
-/// `User-Agent: <program> <version>`, no proxies, and a TLS of its own: a program that embeds this needs no
-/// process-wide provider.
-pub fn http_client(program: &str, version: &str) -> Result<reqwest::Client, ClientError> {
-    reqwest::Client::builder()
-        .tls_backend_preconfigured(tls().map_err(ClientError::Tls)?)
-        .user_agent(format!("{program} {version}"))
-        .connect_timeout(Duration::from_secs(CONNECT_SECONDS_MAX))
-        .read_timeout(Duration::from_secs(READ_SECONDS_MAX))
-        .timeout(Duration::from_secs(TOTAL_SECONDS_MAX))
-        .no_proxy()
-        .build()
-        .map_err(ClientError::Client)
+/// What drain requests go through.
+#[derive(Clone, Debug)]
+pub struct HttpClients {
+    /// For questions: 30 s to connect.
+    pub questions: reqwest::Client,
+    /// For what drains and gives back. A program may only begin that while its fence is open, which it asks before: so
+    /// 1 s to connect, TLS included, and each over a connection of its own, since one over a kept connection that was
+    /// closed meanwhile would be sent again by itself.
+    pub changes: reqwest::Client,
+}
+
+/// Clients with the time limits of marathon-and-bounce.md §6.2 (10 s per read, 45 s in all), `User-Agent: <program>
+/// <version>`, no proxies, and a TLS of their own: a program that embeds this needs no process-wide provider.
+pub fn http_clients(program: &str, version: &str) -> Result<HttpClients, ClientError> {
+    let tls = tls().map_err(ClientError::Tls)?;
+    let builder = |connect_seconds| {
+        reqwest::Client::builder()
+            .tls_backend_preconfigured(tls.clone())
+            .user_agent(format!("{program} {version}"))
+            .connect_timeout(Duration::from_secs(connect_seconds))
+            .read_timeout(Duration::from_secs(READ_SECONDS_MAX))
+            .timeout(Duration::from_secs(TOTAL_SECONDS_MAX))
+            .no_proxy()
+    };
+    let changes = builder(CHANGE_CONNECT_SECONDS_MAX).pool_max_idle_per_host(0);
+    Ok(HttpClients {
+        questions: builder(CONNECT_SECONDS_MAX).build().map_err(ClientError::Client)?,
+        changes: changes.build().map_err(ClientError::Client)?,
+    })
 }
 
 /// rustls with ring, trusting what this machine trusts.

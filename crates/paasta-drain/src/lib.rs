@@ -36,12 +36,12 @@ mod spool;
 mod status;
 mod success_codes;
 
-pub use client::{ClientError, http_client};
+pub use client::{ClientError, HttpClients, http_clients};
 pub use error::{DrainConfigError, DrainError};
 #[cfg(feature = "test-support")]
 pub use method::MockDrainMethod;
 pub use method::{DrainMethod, DrainPlace, DrainTools, HACHECK_PORT};
 pub use methods::test::TestDrains;
 pub use methods::{METHODS, Method, build, from_settings};
-pub use spool::{REASON, SpoolAnswer, SpoolEntry, parse_spool_answer};
+pub use spool::{REASON, SpoolAnswer, SpoolEntry, parse_spool_answer, summarize};
 pub use status::{DrainState, DrainStatus, DrainTiming, SafeToKill};

@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use paasta_core::{InstanceName, Registration, ServiceName, Task, Timestamp};
 
-use crate::{ClientError, DrainError, DrainStatus, DrainTiming, TestDrains, http_client};
+use crate::{ClientError, DrainError, DrainStatus, DrainTiming, HttpClients, TestDrains, http_clients};
 
 /// Takes traffic off a task before it is killed. Every call may be repeated; what was done lives outside this
 /// process, so that another process goes on where this one ended.
@@ -47,8 +47,8 @@ pub struct DrainPlace {
 /// What all methods of one program share. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct DrainTools {
-    /// Carries every request; see [`http_client`].
-    pub http: reqwest::Client,
+    /// Carry every request.
+    pub http: HttpClients,
     /// What the method `test` remembers.
     pub test_drains: TestDrains,
     /// Where hacheck listens on every machine, for instances that do not name a port.
@@ -61,7 +61,7 @@ pub const HACHECK_PORT: u16 = 6666;
 impl DrainTools {
     /// Tools whose requests say `User-Agent: <program> <version>`.
     pub fn new(program: &str, version: &str) -> Result<Self, ClientError> {
-        let http = http_client(program, version)?;
+        let http = http_clients(program, version)?;
         Ok(Self { http, test_drains: TestDrains::default(), hacheck_port: HACHECK_PORT })
     }
 

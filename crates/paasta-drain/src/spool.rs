@@ -74,7 +74,7 @@ fn number_after<'a>(text: &'a str, word: &str) -> Option<(Option<f64>, &'a str)>
 
 /// What the answers for all registrations of a task come to, given the delay in seconds. Those that are up count
 /// as safe once any other is down; an entry without a time is safe at once.
-pub(crate) fn summarize(answers: &[SpoolAnswer], delay_seconds: f64) -> DrainStatus {
+pub fn summarize(answers: &[SpoolAnswer], delay_seconds: f64) -> DrainStatus {
     let down: Vec<&SpoolEntry> = answers
         .iter()
         .filter_map(|answer| match answer {

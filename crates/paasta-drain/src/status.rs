@@ -100,6 +100,16 @@ impl DrainTiming {
         })
     }
 
+    /// What becomes of the status of a draining task when its drain is renewed at `now`: it lasts longer, and began when
+    /// it began.
+    pub fn renewed(&self, status: &DrainStatus, now: Timestamp) -> DrainStatus {
+        let mut renewed = status.clone();
+        if let DrainState::Draining { until, .. } = &mut renewed.state {
+            *until = self.expiration_seconds.map(|seconds| now.plus_seconds(seconds));
+        }
+        renewed
+    }
+
     /// Whether a drain of ours that is still wanted should be sent again, so that it cannot end unseen: less
     /// than half of its time is left.
     pub fn renewal_due(&self, status: &DrainStatus, now: Timestamp) -> bool {
@@ -154,6 +164,17 @@ mod tests {
         assert_eq!(status.look_again(&TIMING, at(1100.0)), Some(at(1300.0)));
         assert_eq!(status.look_again(&TIMING, at(1300.0)), None);
         assert_eq!(DrainStatus::SERVING.look_again(&TIMING, at(0.0)), None);
+    }
+
+    #[test]
+    fn a_renewed_drain_is_renewed_again_before_it_ends_however_short_it_lasts() {
+        let timing = DrainTiming { delay_seconds: Some(40.0), expiration_seconds: Some(25.0) };
+        let drained = timing.fresh(at(1000.0)).expect("the delay is known");
+        assert_eq!(drained.look_again(&timing, at(1000.0)), Some(at(1012.5)));
+        assert_eq!(drained.look_again(&timing, at(1012.5)), Some(at(1040.001)));
+        let renewed = timing.renewed(&drained, at(1012.5));
+        assert_eq!(renewed.look_again(&timing, at(1012.5)), Some(at(1025.0)));
+        assert!(renewed.is_safe_to_kill(at(1040.001)));
     }
 
     #[test]

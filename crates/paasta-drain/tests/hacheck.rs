@@ -222,3 +222,25 @@ async fn the_method_http_asks_the_task_itself() {
     assert!(matches!(error, DrainError::StatusCodeNotAcceptable { status: 404, .. }), "{error}");
     assert!(!elsewhere.is_draining(&task).await.unwrap(), "not acceptable means no");
 }
+
+/// Whoever drains asks its fence before, so what is begun must not wait long for its connection, TLS included.
+#[tokio::test]
+async fn a_drain_that_gets_no_connection_is_given_up_soon() {
+    // Takes connections and never says anything, so that TLS does not come about.
+    let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let text = |text: &str| Value::String(text.to_owned());
+    let url = || text("https://{host}:{port}/");
+    let call = || Value::Map(map(&[("url_format", url()), ("success_codes", Value::Int(200))]));
+    let keys = ["drain", "stop_draining", "is_draining", "is_safe_to_kill"];
+    let drain = method("http", map(&keys.map(|key| (key, call()))), &["my_svc.main"]);
+    let task = Task { ports: vec![silent.local_addr().unwrap().port()], ..task() };
+
+    let began = std::time::Instant::now();
+    let drained = drain.drain(&task, Timestamp::from_millis(0)).await;
+    let undrained = drain.stop_draining(&task).await;
+    assert!(began.elapsed() < std::time::Duration::from_secs(8), "{:?}", began.elapsed());
+    for result in [drained, undrained] {
+        let Err(DrainError::Unreachable { source, .. }) = result else { panic!("{result:?}") };
+        assert!(source.is_connect(), "{source:?}");
+    }
+}

@@ -71,6 +71,9 @@ impl Prober {
     }
 
     async fn check(&self, target: &CheckTarget, check: &HealthCheck) -> Result<(), String> {
+        if self.executor.passes_checks() {
+            return Ok(());
+        }
         let timeout = seconds(check.timeout_seconds).max(INTERVAL_LEAST);
         let probing = self.probe(target, &check.probe);
         let result = tokio::time::timeout(timeout, probing).await;

@@ -22,9 +22,11 @@ mod server;
 pub mod state;
 mod store;
 
-pub use artifacts::{Artifact, ArtifactError, Artifacts, DirectoryArtifacts};
+pub use artifacts::{Artifact, ArtifactError, Artifacts, DirectoryArtifacts, EmptyArtifacts};
 pub use config::{Config, PortRange, PortRangeError};
-pub use executor::{Executor, Launch, LaunchError, ProcessExecutor, ProcessSettings, ResolvedEnv};
+pub use executor::{
+    Executor, IdleExecutor, Launch, LaunchError, ProcessExecutor, ProcessSettings, ResolvedEnv,
+};
 pub use journal::JournalEntry;
 pub use secrets::{NoSecrets, SecretError, SecretText, Secrets};
 pub use server::{Abandoned, EngineServer, StartError, StopError, end_abandoned};

@@ -75,12 +75,17 @@ struct Program {
 
 impl Program {
     fn start(place: &Place) -> Self {
+        let artifacts = place.artifacts();
+        let artifacts = artifacts.to_str().expect("a plain path");
+        Self::start_with(place, &["--artifacts-dir", artifacts, "--ports", "23040-23099"])
+    }
+
+    fn start_with(place: &Place, arguments: &[&str]) -> Self {
         let mut child = Command::new(env!("CARGO_BIN_EXE_paasta-engine"))
             .arg("--state-dir")
             .arg(place.state())
-            .arg("--artifacts-dir")
-            .arg(place.artifacts())
-            .args(["--listen", "127.0.0.1:0", "--ports", "23040-23099"])
+            .args(["--listen", "127.0.0.1:0"])
+            .args(arguments)
             .stdout(Stdio::piped())
             .spawn()
             .expect("starts");
@@ -98,6 +103,27 @@ impl Drop for Program {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// `--executor none`, for load tests: nothing runs, and all of it is there after a restart.
+#[tokio::test]
+async fn tasks_without_processes_are_healthy_and_end_when_they_are_killed() {
+    let place = Place::new((23100, 23139));
+    let idle = ["--executor", "none", "--ports", "23100-23139"];
+    let program = Program::start_with(&place, &idle);
+    let client = Client::new(&program.address);
+    let mut app = sleeper("svc.main.gita.configb", 5);
+    app["cmd"] = json!("exit 1");
+    app["healthChecks"] = json!([{"protocol": "HTTP", "path": "/", "portIndex": 0, "gracePeriodSeconds": 0}]);
+    client.create(app).await;
+    let id = "/svc.main.gita.configb";
+    client.settled(id, 5).await;
+    drop(program);
+    let program = Program::start_with(&place, &idle);
+    let client = Client::new(&program.address);
+    client.settled(id, 5).await;
+    client.put(&format!("/v2/apps{id}?force=true"), json!({"instances": 2})).await;
+    client.settled(id, 2).await;
 }
 
 #[tokio::test]

@@ -3,57 +3,57 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use paasta_core::{EngineError, without_credentials};
-use reqwest::{Method, RequestBuilder, Response, StatusCode};
+use async_trait::async_trait;
+use paasta_core::{EngineError, Fence, NoFence, without_credentials};
+use reqwest::{Method, RequestBuilder, Response};
 use serde::de::DeserializeOwned;
 
 use crate::requests::Counters;
 use crate::servers::{MarathonServers, Server};
-use crate::wire::Refusal;
+use crate::transport::{Answer, NoAnswer, Transport, Verb};
 
 /// Longest wait for a connection, and for each piece of an answer.
 const TIMEOUT: Duration = Duration::from_secs(30);
 /// Longest wait for a whole answer, however it trickles.
 pub(crate) const ANSWER_TIMEOUT: Duration = Duration::from_secs(300);
+/// Longest wait for a connection, name resolution and TLS included, that a change is sent over: it may start so much later
+/// than the fence was asked.
+const CHANGE_CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
 /// A connection that carries events is asked for life this often.
 const KEEPALIVE: Duration = Duration::from_secs(30);
 /// A longer answer is not read.
 const ANSWER_BYTES_MAX: usize = 256 << 20;
+/// Room is made beforehand for no more, whatever a server says of its answer's length.
+const ANSWER_BYTES_RESERVED_MAX: u64 = 32 << 20;
 
 /// One Marathon.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(crate) struct Client {
-    http: reqwest::Client,
+    reads: reqwest::Client,
+    changes: reqwest::Client,
     server: Server,
     counters: Arc<Counters>,
+    fence: Arc<dyn Fence>,
 }
 
-/// Why a request has no answer.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum NoAnswer {
-    /// No connection came about: nothing was sent.
-    Unreachable { endpoint: String, reason: String },
-    /// Something was sent, and what became of it is not known.
-    Lost { endpoint: String, reason: String },
+impl std::fmt::Debug for Client {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Client").field("server", &self.server).finish_non_exhaustive()
+    }
 }
 
-/// An answer of whatever status.
-#[derive(Debug)]
-pub(crate) struct Answer {
-    pub(crate) endpoint: String,
-    pub(crate) status: StatusCode,
-    is_json: bool,
-    body: Result<Vec<u8>, String>,
-}
-
-/// The two HTTP clients behind all homes: one for requests, one for streams that may be silent for long.
+/// The HTTP clients behind all homes: one for reads, one for changes, one for streams that may be silent for long.
+///
+/// A change has a connection of its own. Were it sent over one that was kept, and that the server closed meanwhile, it
+/// would be sent once more over a new one, and nobody would ask the fence.
 pub(crate) struct HttpClients {
-    pub(crate) requests: reqwest::Client,
+    pub(crate) reads: reqwest::Client,
+    pub(crate) changes: reqwest::Client,
     pub(crate) streams: reqwest::Client,
 }
 
 impl HttpClients {
-    /// A whole answer is waited for at most `answer_timeout`, and so is a connection.
+    /// A whole answer is waited for at most `answer_timeout`, and so is a connection; one for a change at most a second.
     pub(crate) fn new(servers: &MarathonServers, answer_timeout: Duration) -> Result<Self, String> {
         let mut urls = servers.homes().iter().flat_map(|(_, server)| &server.urls);
         let tls = tls(urls.any(|url| url.starts_with("https:")))?;
@@ -62,11 +62,16 @@ impl HttpClients {
                 .tls_backend_preconfigured(tls.clone())
                 .user_agent(concat!("paasta-marathon ", env!("CARGO_PKG_VERSION")))
                 .no_proxy()
+                // A followed redirect makes a GET of a POST, or sends a change again that no fence was asked of.
+                .redirect(reqwest::redirect::Policy::none())
                 .connect_timeout(TIMEOUT.min(answer_timeout))
         };
         let build = |builder: reqwest::ClientBuilder| builder.build().map_err(|error| describe(&error));
+        let requests = || builder().read_timeout(TIMEOUT).timeout(answer_timeout);
+        let change_connect_timeout = CHANGE_CONNECT_TIMEOUT.min(answer_timeout);
         Ok(Self {
-            requests: build(builder().read_timeout(TIMEOUT).timeout(answer_timeout))?,
+            reads: build(requests())?,
+            changes: build(requests().connect_timeout(change_connect_timeout).pool_max_idle_per_host(0))?,
             streams: build(builder().tcp_keepalive(KEEPALIVE))?,
         })
     }
@@ -89,8 +94,19 @@ fn tls(secure: bool) -> Result<rustls::ClientConfig, String> {
 }
 
 impl Client {
-    pub(crate) fn new(http: reqwest::Client, server: Server, counters: Arc<Counters>) -> Self {
-        Self { http, server, counters }
+    pub(crate) fn new(
+        reads: reqwest::Client,
+        changes: reqwest::Client,
+        server: Server,
+        counters: Arc<Counters>,
+    ) -> Self {
+        Self { reads, changes, server, counters, fence: Arc::new(NoFence) }
+    }
+
+    /// Lets no change begin while the fence is shut. It is asked before the connection is made, which takes a second at
+    /// most.
+    pub(crate) fn set_fence(&mut self, fence: Arc<dyn Fence>) {
+        self.fence = fence;
     }
 
     /// A read whose answer must be 200 and JSON of the given shape.
@@ -113,13 +129,25 @@ impl Client {
         let mut reasons = Vec::new();
         let mut sent = false;
         for base in &self.server.urls {
+            // Before each request, since the one before it may have taken long.
+            if method != Method::GET
+                && let Err(fenced) = self.fence.check()
+            {
+                if sent {
+                    reasons.push(fenced.to_string());
+                    break;
+                }
+                return Err(NoAnswer::Fenced(fenced.to_string()));
+            }
             self.counters.count(&method);
             let mut request = self.request(method.clone(), base, path, "application/json");
             if let Some(body) = body {
                 request = request.body(body.to_owned());
             }
-            match request.send().await {
-                Ok(response) => return Ok(Answer::read(without_credentials(base), response).await),
+            let sent_now = request.send().await;
+            self.counters.ended(&method, sent_now.as_ref().ok().map(Response::status));
+            match sent_now {
+                Ok(response) => return Ok(read(without_credentials(base), response).await),
                 Err(error) => {
                     let connected = !(error.is_connect() || error.is_builder());
                     sent |= connected;
@@ -144,10 +172,12 @@ impl Client {
         for base in &self.server.urls {
             self.counters.count(&Method::GET);
             let request = self.request(Method::GET, base, path, "text/event-stream");
-            match request.send().await {
+            let answered = request.send().await;
+            self.counters.ended(&Method::GET, answered.as_ref().ok().map(Response::status));
+            match answered {
                 Ok(response) if response.status().is_success() => return Ok(response),
                 Ok(response) => {
-                    return Err(Answer::read(without_credentials(base), response).await.refused());
+                    return Err(read(without_credentials(base), response).await.refused());
                 }
                 Err(error) => {
                     let (endpoint, reason) = (without_credentials(base), describe(&error));
@@ -164,8 +194,8 @@ impl Client {
     }
 
     fn request(&self, method: Method, base: &str, path: &str, accept: &str) -> RequestBuilder {
-        let request = self
-            .http
+        let http = if method == Method::GET { &self.reads } else { &self.changes };
+        let request = http
             .request(method, format!("{base}{path}"))
             .header("content-type", "application/json")
             .header("accept", accept);
@@ -176,56 +206,34 @@ impl Client {
     }
 }
 
-impl Answer {
-    async fn read(endpoint: String, mut response: Response) -> Self {
-        let is_json = response
-            .headers()
-            .get("content-type")
-            .and_then(|value| value.to_str().ok())
-            .is_some_and(|kind| kind.contains("json"));
-        let status = response.status();
-        Self { endpoint, status, is_json, body: read_body(&mut response).await }
-    }
-
-    /// The body as JSON.
-    pub(crate) fn json<T: DeserializeOwned>(&self) -> Result<T, EngineError> {
-        let garbled = |reason| EngineError::Garbled { endpoint: self.endpoint.clone(), reason };
-        let body = self.body.as_ref().map_err(|reason| garbled(reason.clone()))?;
-        serde_json::from_slice(body).map_err(|error| garbled(error.to_string()))
-    }
-
-    /// What it says in words.
-    pub(crate) fn message(&self) -> String {
-        let told = self.refusal().and_then(|refusal| refusal.text());
-        told.unwrap_or_else(|| self.status.canonical_reason().unwrap_or("no reason given").to_owned())
-    }
-
-    /// Its JSON message, if it has one.
-    pub(crate) fn refusal(&self) -> Option<Refusal> {
-        let body = self.body.as_ref().ok().filter(|_| self.is_json)?;
-        serde_json::from_slice(body).ok()
-    }
-
-    /// The error of an answer that says no.
-    pub(crate) fn refused(&self) -> EngineError {
-        EngineError::Refused {
-            endpoint: self.endpoint.clone(),
-            status: self.status.as_u16(),
-            message: self.message(),
-        }
+#[async_trait]
+impl Transport for Client {
+    async fn exchange(&self, verb: Verb, path: &str, body: Option<&str>) -> Result<Answer, NoAnswer> {
+        let method = match verb {
+            Verb::Post => Method::POST,
+            Verb::Put => Method::PUT,
+            Verb::Delete => Method::DELETE,
+        };
+        self.send(method, path, body).await
     }
 }
 
-impl NoAnswer {
-    /// As the error of a read, for which it does not matter whether it was sent.
-    pub(crate) fn into_error(self) -> EngineError {
-        let (NoAnswer::Unreachable { endpoint, reason } | NoAnswer::Lost { endpoint, reason }) = self;
-        EngineError::Unreachable { endpoint, reason }
-    }
+async fn read(endpoint: String, mut response: Response) -> Answer {
+    let is_json = response
+        .headers()
+        .get("content-type")
+        .and_then(|value| value.to_str().ok())
+        .is_some_and(|kind| kind.contains("json"));
+    let status = response.status();
+    let location = response.headers().get("location").filter(|_| status.is_redirection());
+    let location = location.map(|place| without_credentials(&String::from_utf8_lossy(place.as_bytes())));
+    Answer { endpoint, status, location, is_json, body: read_body(&mut response).await }
 }
 
 async fn read_body(response: &mut Response) -> Result<Vec<u8>, String> {
-    let mut body = Vec::new();
+    // A body that grows step by step would stand there one and a half times.
+    let told = response.content_length().unwrap_or_default().min(ANSWER_BYTES_RESERVED_MAX);
+    let mut body = Vec::with_capacity(usize::try_from(told).unwrap_or_default());
     while let Some(chunk) = response.chunk().await.map_err(|error| describe(&error))? {
         if body.len() + chunk.len() > ANSWER_BYTES_MAX {
             return Err(format!("it is longer than {ANSWER_BYTES_MAX} bytes"));
@@ -237,6 +245,9 @@ async fn read_body(response: &mut Response) -> Result<Vec<u8>, String> {
 
 /// The innermost cause, without the URL, which may hold credentials.
 pub(crate) fn describe(error: &reqwest::Error) -> String {
+    if error.is_timeout() && error.is_connect() {
+        return "no connection in time".to_owned();
+    }
     if error.is_timeout() {
         return "no answer in time".to_owned();
     }

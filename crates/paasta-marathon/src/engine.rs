@@ -10,15 +10,15 @@ use futures_util::future::join_all;
 use futures_util::{StreamExt, stream};
 use paasta_config::Map;
 use paasta_core::{
-    Action, App, AppId, Applied, Change, Engine, EngineError, Fleet, HomeId, Homes, InstanceId, LogStream,
-    LogTail, Reading, Sighting, TaskId, TaskLog,
+    Action, App, AppId, Applied, Change, Engine, EngineError, Fence, Fleet, HomeId, Homes, InstanceId,
+    LeavingHosts, LogStream, LogTail, Reading, Sighting, TaskId, TaskLog,
 };
 use reqwest::{Method, StatusCode};
 
 use crate::LiveApp;
 use crate::client::{ANSWER_TIMEOUT, Client, HttpClients, escaped};
-use crate::maintenance::{self, LeavingHosts};
-use crate::requests::{Counters, RequestCounts};
+use crate::gate::DeploymentGate;
+use crate::requests::{Counters, RequestCounts, RequestTallies};
 use crate::servers::{MarathonServers, ServersError};
 use crate::wire::{AppList, DefinitionList, LogAnswer, Queue};
 use crate::{apply, events};
@@ -28,7 +28,8 @@ use crate::{apply, events};
 /// Each server is a home. Requests are made with the time limits of marathon-and-bounce.md §2.3; nothing is cached.
 ///
 /// ```
-/// use paasta_marathon::{MarathonEngine, MarathonServers, NoMaintenance};
+/// use paasta_core::NoMaintenance;
+/// use paasta_marathon::{MarathonEngine, MarathonServers};
 ///
 /// let engine = MarathonEngine::new(&MarathonServers::default(), Box::new(NoMaintenance)).expect("no TLS needed");
 /// assert_eq!(engine.requests().writes(), 0);
@@ -71,22 +72,46 @@ impl MarathonEngine {
         let http = HttpClients::new(servers, answer_timeout).map_err(SetUpError::Http)?;
         let counters = Arc::new(Counters::default());
         let home = |(id, server): &(HomeId, crate::Server)| {
-            let client = |http: &reqwest::Client| Client::new(http.clone(), server.clone(), counters.clone());
-            (id.clone(), Home { requests: client(&http.requests), streams: client(&http.streams) })
+            let client = |reads: &reqwest::Client| {
+                Client::new(reads.clone(), http.changes.clone(), server.clone(), counters.clone())
+            };
+            (id.clone(), Home { requests: client(&http.reads), streams: client(&http.streams) })
         };
         Ok(Self { homes: servers.homes().iter().map(home).collect(), leaving, counters })
     }
 
-    /// An engine over the servers of the merged system configuration (keys `marathon_servers`,
-    /// `previous_marathon_servers`, `host_maintenance`).
-    pub fn from_system(system: &Map) -> Result<Self, SetUpError> {
+    /// An engine over the servers of the merged system configuration (keys `marathon_servers` and
+    /// `previous_marathon_servers`) that learns of leaving hosts from `leaving`.
+    pub fn from_system(system: &Map, leaving: Box<dyn LeavingHosts>) -> Result<Self, SetUpError> {
         let servers = MarathonServers::from_system(system).map_err(SetUpError::Servers)?;
-        Self::new(&servers, maintenance::from_system(system))
+        Self::new(&servers, leaving)
+    }
+
+    /// Lets no request that changes something begin while the fence is shut, each of those that one change takes
+    /// included. Whoever holds locks or leads for a limited time gives the fence of that here and to the pass, which asks
+    /// before it begins. Each is sent over a connection of its own, which is made after the fence was asked and within a
+    /// second: the fence has to shut more than that before somebody else may take over.
+    #[must_use]
+    pub fn with_fence(mut self, fence: &Arc<dyn Fence>) -> Self {
+        for home in self.homes.values_mut() {
+            home.requests.set_fence(fence.clone());
+        }
+        self
     }
 
     /// How many requests were sent since it was made.
     pub fn requests(&self) -> RequestCounts {
         self.counters.snapshot()
+    }
+
+    /// How its requests ended until now, and will have ended whenever this is looked at.
+    pub fn request_tallies(&self) -> RequestTallies {
+        RequestTallies::of(self.counters.clone())
+    }
+
+    /// Lets changes of this engine through while fewer than `max` deployments run at their home.
+    pub fn gate(&self, max: usize) -> DeploymentGate {
+        DeploymentGate::new(self.homes.iter().map(|(id, home)| (id.clone(), home.requests.clone())), max)
     }
 
     /// Every app of every home as listed, its definition included: one listing per home. A home that does not answer is
@@ -112,10 +137,7 @@ impl MarathonEngine {
             );
         };
         match home.requests.get::<AppList>(path).await {
-            Ok(list) => {
-                let apps = list.apps.into_iter().filter(|app| !app.is_in_folder());
-                Reading::Known(apps.map(|app| app.into_app(id)).collect())
-            }
+            Ok(list) => Reading::Known(list.into_apps(id)),
             Err(error) => Reading::Unknown(error.to_string()),
         }
     }
@@ -184,12 +206,11 @@ impl Engine for MarathonEngine {
     }
 
     async fn apply(&self, action: &Action) -> Result<Applied, EngineError> {
-        match action {
-            Action::Create { home, app, body } => apply::create(self.client(home)?, app, body).await,
-            Action::Scale { home, app, instances } => apply::scale(self.client(home)?, app, *instances).await,
-            Action::KillAndShrink { home, kills } => apply::kill_and_shrink(self.client(home)?, kills).await,
-            Action::Delete { home, app } => apply::delete(self.client(home)?, app).await,
-        }
+        let (Action::Create { home, .. }
+        | Action::Scale { home, .. }
+        | Action::KillAndShrink { home, .. }
+        | Action::Delete { home, .. }) = action;
+        apply::apply_over(self.client(home)?, action).await
     }
 
     fn changes(&self) -> BoxStream<'static, Change> {

@@ -1,16 +1,56 @@
 //! Marathon's answers, as far as they are read (marathon-and-bounce.md §3.1). Members not named here are ignored.
 
+use std::fmt;
+
 use paasta_core::{
     App, AppId, CheckTiming, Health, HomeId, LaunchWait, Task, TaskFailure, TaskId, TaskPhase, Timestamp,
 };
-use serde::Deserialize;
+use serde::de::{SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer};
 
 use crate::LiveApp;
 
-/// `GET /v2/apps`.
+/// `GET /v2/apps`, in everybody's words; apps in folders, which none of ours is in, are left out.
 #[derive(Debug, Deserialize)]
 pub(crate) struct AppList {
-    pub(crate) apps: Vec<WireApp>,
+    #[serde(deserialize_with = "one_by_one")]
+    apps: Vec<App>,
+}
+
+impl AppList {
+    /// The apps, as those of this home.
+    pub(crate) fn into_apps(self, home: &HomeId) -> Vec<App> {
+        let mut apps = self.apps;
+        for app in &mut apps {
+            app.home = home.clone();
+        }
+        apps
+    }
+}
+
+/// Each app is turned into everybody's words as soon as it is read: a listing of thousands never stands there twice.
+fn one_by_one<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<App>, D::Error> {
+    struct Apps;
+
+    impl<'de> Visitor<'de> for Apps {
+        type Value = Vec<App>;
+
+        fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+            formatter.write_str("a list of apps")
+        }
+
+        fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Vec<App>, A::Error> {
+            let (mut apps, nowhere) = (Vec::new(), HomeId::new(""));
+            while let Some(app) = list.next_element::<WireApp>()? {
+                if !app.is_in_folder() {
+                    apps.push(app.into_app(&nowhere));
+                }
+            }
+            Ok(apps)
+        }
+    }
+
+    from.deserialize_seq(Apps)
 }
 
 /// `GET /v2/apps`, with all that is said of each app.
@@ -225,10 +265,18 @@ impl QueueItem {
 #[derive(Debug, Deserialize)]
 pub(crate) struct Refusal {
     pub(crate) message: Option<String>,
+    deployments: Option<serde_json::Value>,
     details: Option<serde_json::Value>,
 }
 
 impl Refusal {
+    /// Whether it says that a deployment holds the app: it names the deployment, or says so in words.
+    pub(crate) fn is_locked(&self) -> bool {
+        let holders = self.deployments.as_ref().and_then(serde_json::Value::as_array);
+        let told = self.message.as_ref().is_some_and(|message| message.contains("locked by"));
+        told || holders.is_some_and(|holders| !holders.is_empty())
+    }
+
     /// The message with its details.
     pub(crate) fn text(&self) -> Option<String> {
         let message = self.message.as_ref()?;
@@ -262,6 +310,19 @@ mod tests {
         let failed =
             r#"{"id": "/s.i.g.c", "lastTaskFailure": {"message": "exit 1", "taskId": "t", "host": "h"}}"#;
         assert_eq!(said(failed).map(|failure| failure.message).as_deref(), Some("exit 1"));
+    }
+
+    #[test]
+    fn apps_of_a_listing_are_those_of_its_home_without_folders() {
+        let text = r#"{"new": 1, "apps": [{"id": "/a.b.c.d", "instances": 2}, {"id": "/folder/a"}, {"id": "/e.f"}]}"#;
+        let list: AppList = serde_json::from_str(text).unwrap();
+        let found = list.into_apps(&HomeId::new("h")).into_iter();
+        let found: Vec<_> = found.map(|app| (app.home.to_string(), app.id.to_string())).collect();
+        let home = |id: &str| ("h".to_owned(), id.to_owned());
+        assert_eq!(found, [home("a.b.c.d"), home("e.f")]);
+        for wrong in [r#"{"apps": {}}"#, r#"{"apps": null}"#, "{}"] {
+            assert!(serde_json::from_str::<AppList>(wrong).is_err(), "{wrong}");
+        }
     }
 
     #[test]

@@ -10,8 +10,8 @@ use std::time::Duration;
 use futures_util::StreamExt;
 use paasta_config::Renderer;
 use paasta_core::{
-    Action, App, Applied, Change, Engine, EngineError, InstanceId, Kill, LogStream, LogTail, Rendered,
-    TaskPhase,
+    Action, App, Applied, Change, Engine, EngineError, InstanceId, Kill, LogStream, LogTail, NoMaintenance,
+    Rendered, TaskPhase,
 };
 use paasta_engine::{Config, DirectoryArtifacts, EngineServer, PortRange};
 use paasta_marathon::{MarathonEngine, MarathonRenderer};
@@ -41,7 +41,7 @@ impl Cluster {
             "service": "s_v", "instance": "main", "cluster": "local",
             "settings": {"cmd": "echo hello; exec sleep 600", "mem": 16, "cpus": 0.1},
             "system": {
-                "docker_registry": "r", "volumes": [], "host_maintenance": "none",
+                "docker_registry": "r", "volumes": [],
                 "marathon_servers": [{"url": [format!("http://{}", server.address())], "user": "", "password": ""}],
             },
             "namespace": {}, "autoscaled_count": null, "secret_signatures": {},
@@ -49,7 +49,7 @@ impl Cluster {
         }));
         Self {
             server,
-            engine: MarathonEngine::from_system(&wanted.system).unwrap(),
+            engine: MarathonEngine::from_system(&wanted.system, Box::new(NoMaintenance)).unwrap(),
             rendered: MarathonRenderer::from_system(&wanted.system).unwrap().render(&wanted).unwrap(),
             instance: wanted.id,
             _directory: directory,

@@ -12,10 +12,10 @@ use axum::extract::{Request, State};
 use axum::http::{Response, StatusCode};
 use futures_util::StreamExt;
 use paasta_core::{
-    Action, AppId, Applied, Change, Engine, EngineError, Health, HomeId, Homes, Kill, LaunchWait, LogStream,
-    LogTail, Reading, TaskId, TaskPhase,
+    Action, AppId, Applied, Change, Engine, EngineError, Fence, Fenced, Health, HomeId, Homes, Kill,
+    LaunchWait, LogStream, LogTail, NoMaintenance, Reading, TaskId, TaskPhase, UnknownMaintenance,
 };
-use paasta_marathon::{MarathonEngine, MarathonServers, NoMaintenance, Password, Server, UnknownMaintenance};
+use paasta_marathon::{MarathonEngine, MarathonServers, Password, Server};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 
@@ -60,11 +60,10 @@ async fn handle(State(stub): State<Stub>, request: Request) -> Response<Body> {
     let found = answers.iter().find(|(request, _, _)| *request == line);
     let (status, body) = found.map_or((404, ""), |(_, status, body)| (*status, body.as_str()));
     let kind = if body.starts_with(['{', '[']) { "application/json" } else { "text/event-stream" };
-    Response::builder()
-        .status(StatusCode::from_u16(status).unwrap())
-        .header("content-type", kind)
-        .body(Body::from(body.to_owned()))
-        .unwrap()
+    let response = Response::builder().status(StatusCode::from_u16(status).unwrap());
+    // The body of a redirect says where to.
+    let response = if (300..400).contains(&status) { response.header("location", body) } else { response };
+    response.header("content-type", kind).body(Body::from(body.to_owned())).unwrap()
 }
 
 fn engine(urls: &[&str]) -> MarathonEngine {
@@ -201,6 +200,9 @@ async fn answers_have_their_meaning() {
     for (status, body, expected) in [
         (201, "{}", "Done"),
         (409, r#"{"message": "An app with id [/a] already exists."}"#, "Conflict"),
+        (409, r#"{"message": "App is locked by one or more deployments."}"#, "Busy"),
+        (409, r#"{"message": "held", "deployments": [{"id": "d"}]}"#, "Busy"),
+        (409, r#"{"message": "exists", "deployments": []}"#, "Conflict"),
         (403, r#"{"message": "Max deployments"}"#, "Busy"),
         (503, "", "Busy"),
         (500, "", "Unknown"),
@@ -212,6 +214,42 @@ async fn answers_have_their_meaning() {
         let url = stub.start().await;
         let answer = format!("{:?}", engine(&[&url]).apply(&create(&url)).await);
         assert!(answer.contains(&format!("({expected}")), "{status}: {answer}");
+    }
+}
+
+/// 403: as many deployments run as may. 409: a deployment holds the app. 503: no leader, or one that loads.
+#[tokio::test]
+async fn whatever_is_changed_a_busy_marathon_is_waited_for() {
+    let full = r#"{"message": "Max number (100) of running deployments is achieved."}"#;
+    let locked = r#"{"message": "App is locked by one or more deployments.", "deployments": [{"id": "d"}]}"#;
+    let (scale, delete) = ("PUT /v2/apps/a.b.c.d?force=True", "DELETE /v2/apps/a.b.c.d?force=True");
+    let kill = "POST /v2/tasks/delete?scale=True&force=True";
+    for (status, body) in [(403, full), (403, "{}"), (409, locked), (503, ""), (503, "{}")] {
+        // The first answer that fits counts: the second removal is taken only half.
+        for (change, taken, refused) in [
+            ("create", None, "POST /v2/apps"),
+            ("scale", None, scale),
+            ("kill", None, kill),
+            ("delete", None, scale),
+            ("delete", Some(scale), delete),
+        ] {
+            let stub = Stub::default();
+            stub.answer(taken.unwrap_or_default(), 200, "{}").answer(refused, status, body);
+            let url = stub.start().await;
+            let (home, app) = (HomeId::new(&url), AppId::new("a.b.c.d"));
+            let action = match change {
+                "create" => create(&url),
+                "scale" => Action::Scale { home, app, instances: 3 },
+                "kill" => {
+                    let kill = Kill { app, tasks: vec![TaskId::new("t")], instances_after: 0 };
+                    Action::KillAndShrink { home, kills: vec![kill] }
+                }
+                _ => Action::Delete { home, app },
+            };
+            let applied = engine(&[&url]).apply(&action).await;
+            let Ok(Applied::Busy(reason)) = applied else { panic!("{change}, {status}: {applied:?}") };
+            assert!(reason.starts_with(&format!("{url} answered {status}: ")), "{reason}");
+        }
     }
 }
 
@@ -272,6 +310,105 @@ async fn an_app_is_emptied_before_it_is_deleted() {
     }
 }
 
+/// A removal takes two requests, and the first may take long: whoever may act no longer sends no second one.
+#[tokio::test]
+async fn nothing_is_sent_once_the_fence_is_shut() {
+    struct ShutAfter(Mutex<usize>);
+    impl Fence for ShutAfter {
+        fn check(&self) -> Result<(), Fenced> {
+            let mut left = self.0.lock().unwrap();
+            *left = left.checked_sub(1).ok_or_else(|| Fenced("the session is in doubt".to_owned()))?;
+            Ok(())
+        }
+    }
+    let (empty, delete) = ("PUT /v2/apps/a.b.c.d?force=True", "DELETE /v2/apps/a.b.c.d?force=True");
+    let stub = Stub::default();
+    stub.answer(empty, 200, "{}").answer(delete, 200, "{}");
+    let url = stub.start().await;
+    let action = Action::Delete { home: HomeId::new(&url), app: AppId::new("a.b.c.d") };
+    for open in [0, 1] {
+        let fence: Arc<dyn Fence> = Arc::new(ShutAfter(Mutex::new(open)));
+        let applied = engine(&[&url]).with_fence(&fence).apply(&action).await;
+        assert_eq!(applied, Ok(Applied::Busy("the session is in doubt".to_owned())));
+        let asked = stub.asked();
+        assert_eq!(asked.len(), open, "{asked:?}");
+        assert!(asked.iter().all(|asked| asked.starts_with(empty)), "{asked:?}");
+    }
+}
+
+/// A client that follows 301 to 303 makes a GET of a POST, whose 200 looks as if the change were done; one that follows
+/// 307 and 308 sends the change once more, and nobody asks the fence.
+#[tokio::test]
+async fn a_redirect_is_never_followed_and_names_where_it_leads() {
+    let list = "GET /v2/apps?embed=app.tasks";
+    let elsewhere = Stub::default();
+    elsewhere.answer("GET /v2/apps", 200, r#"{"apps": []}"#).answer("POST /v2/apps", 201, "{}");
+    let place = format!("{}/v2/apps", elsewhere.start().await);
+    for redirect in [301, 302, 303, 307, 308] {
+        let stub = Stub::default();
+        stub.answer("POST /v2/apps", redirect, &place).answer(list, redirect, &place);
+        let url = stub.start().await;
+        let engine = engine(&[&url]);
+        let applied = engine.apply(&create(&url)).await;
+        let Err(EngineError::Refused { status, message, .. }) = applied else {
+            panic!("{redirect}: {applied:?}")
+        };
+        assert_eq!(status, redirect);
+        assert!(message.contains(&place), "{message}");
+        let fleet = engine.observe_all().await;
+        let unread = fleet.homes[&HomeId::new(&url)].unknown().unwrap();
+        assert!(unread.contains(&place), "{unread}");
+        assert_eq!(stub.asked().len(), 2);
+    }
+    assert_eq!(elsewhere.asked(), Vec::<String>::new());
+}
+
+/// The fence is asked before a connection is made, so nothing may come between: neither a long wait for it, nor a kept
+/// connection that is closed already, after which the request would be sent again.
+#[tokio::test]
+async fn a_change_starts_soon_after_the_fence_was_asked_over_a_connection_of_its_own() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let connections = Arc::new(Mutex::new(0));
+    let counted = connections.clone();
+    tokio::spawn(async move {
+        while let Ok((mut socket, _)) = listener.accept().await {
+            *counted.lock().unwrap() += 1;
+            tokio::spawn(async move {
+                let mut buffer = [0; 4096];
+                while socket.read(&mut buffer).await.is_ok_and(|read| read > 0) {
+                    let _ = socket.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}").await;
+                }
+            });
+        }
+    });
+    let scale =
+        |url: &str| Action::Scale { home: HomeId::new(url), app: AppId::new("a.b.c.d"), instances: 3 };
+    let open = engine(&[&url]);
+    for sent in 1..=3 {
+        assert_eq!(open.apply(&scale(&url)).await, Ok(Applied::Done));
+        assert_eq!(*connections.lock().unwrap(), sent);
+    }
+
+    // Nobody accepts here, and the queue of connections is full: the next one hangs.
+    let socket = tokio::net::TcpSocket::new_v4().unwrap();
+    socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let full = socket.listen(1).unwrap();
+    let address = full.local_addr().unwrap();
+    let mut held = vec![];
+    let connect =
+        || tokio::time::timeout(Duration::from_millis(300), tokio::net::TcpStream::connect(address));
+    while let Ok(stream) = connect().await {
+        held.push(stream.unwrap());
+    }
+    let url = format!("http://{address}");
+    let began = std::time::Instant::now();
+    let applied = engine(&[&url]).apply(&scale(&url)).await;
+    assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
+    let Err(EngineError::Unreachable { reason, .. }) = applied else { panic!("{applied:?}") };
+    assert_eq!(reason, "no connection in time");
+}
+
 #[tokio::test]
 async fn a_lost_stream_comes_back_and_says_so() {
     let stub = Stub::default();
@@ -303,4 +440,31 @@ async fn task_logs_need_an_engine_that_keeps_them() {
     assert_eq!(log("t.1").await.unwrap().lines, ["a", "b"]);
     assert!(matches!(log("t.2").await, Err(EngineError::NotFound { .. })));
     assert!(matches!(log("t.3").await, Err(EngineError::Unsupported(_))));
+}
+
+#[tokio::test]
+async fn requests_are_tallied_by_method_and_by_how_they_ended() {
+    let list = "GET /v2/apps?embed=app.tasks";
+    let stub = Stub::default();
+    let url = stub.start().await;
+    let engine = engine(&[&url]);
+    for (status, body) in [(200, r#"{"apps": []}"#), (503, ""), (404, "{}"), (500, "")] {
+        stub.answers.lock().unwrap().clear();
+        stub.answer(list, status, body);
+        engine.observe_all().await;
+    }
+    let seen: Vec<_> = engine.request_tallies().each().filter(|(_, _, count)| *count > 0).collect();
+    let expected = ["ok", "busy", "refused", "failed"].map(|outcome| ("get", outcome, 1));
+    assert_eq!(seen, expected);
+
+    let dead = dead_url().await;
+    let engine = self::engine(&[&dead]);
+    let delete = Action::Delete { home: HomeId::new(&dead), app: AppId::new("/a.b.c.d") };
+    assert!(engine.apply(&delete).await.is_err());
+    let tallies = engine.request_tallies();
+    let unanswered = tallies.each().filter(|(_, outcome, _)| *outcome == "unanswered");
+    assert_eq!(
+        unanswered.map(|(_, _, count)| count).sum::<u64>(),
+        engine.requests().get + engine.requests().writes()
+    );
 }

@@ -26,6 +26,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         clock: Arc::new(clock.clone()),
         history: None,
         discovery: None,
+        leave: Default::default(),
         limits: Limits::default(),
     };
     for version in ["one", "two"] {

@@ -3,11 +3,30 @@
 use futures_util::future::join_all;
 use futures_util::stream::{self, StreamExt};
 use paasta_bounce::{Observed, Outcome, Outcomes, Place, Plan, Safety, Scale, Settled};
-use paasta_core::{Action, Engine, Task, TaskId, TaskPhase, Timestamp, chain};
+use paasta_core::{Action, Applied, Engine, Task, TaskId, TaskPhase, Timestamp, chain};
 
 use crate::observe::Statuses;
 use crate::report::{PassAction, Taken};
-use crate::{Limits, Target};
+use crate::{Leave, Limits, Target};
+
+impl Leave {
+    /// Carries out one change, once the gate has room and the fence is open; whoever may not is told to try again.
+    pub async fn apply(&self, engine: &dyn Engine, action: &Action) -> Outcome {
+        let busy = |reason| Outcome::Applied(Applied::Busy(reason));
+        let _room = match self.gate.enter(action, self.haste).await {
+            Ok(room) => room,
+            Err(no_room) => return busy(no_room.to_string()),
+        };
+        // Last, since waiting for room may have taken long.
+        if let Err(fenced) = self.fence.check() {
+            return busy(fenced.to_string());
+        }
+        match engine.apply(action).await {
+            Ok(applied) => Outcome::Applied(applied),
+            Err(error) => Outcome::Failed(chain(&error)),
+        }
+    }
+}
 
 /// What acting needs besides the plan.
 pub(crate) struct Hands<'a> {
@@ -15,6 +34,7 @@ pub(crate) struct Hands<'a> {
     pub(crate) target: &'a Target,
     pub(crate) observed: &'a Observed,
     pub(crate) statuses: &'a Statuses,
+    pub(crate) leave: &'a Leave,
     pub(crate) limits: &'a Limits,
     pub(crate) now: Timestamp,
 }
@@ -93,10 +113,7 @@ impl Hands<'_> {
     }
 
     async fn apply(&self, action: &Action) -> Outcome {
-        match self.engine.apply(action).await {
-            Ok(applied) => Outcome::Applied(applied),
-            Err(error) => Outcome::Failed(chain(&error)),
-        }
+        self.leave.apply(self.engine, action).await
     }
 
     async fn drain(&self, plan: &Plan) -> Vec<(TaskId, bool, Result<(), String>)> {
@@ -105,6 +122,7 @@ impl Hands<'_> {
             due.filter_map(|drain| Some((self.task(&drain.task)?, drain.renewal))).collect::<Vec<_>>();
         let deadline = self.limits.deadline();
         let calls = calls.into_iter().map(|(task, renewal)| async move {
+            self.leave.fence.check().ok()?;
             let call = self.target.drain.drain(task, self.now);
             Some((task.id.clone(), renewal, self.limits.call(deadline, call).await?))
         });
@@ -120,6 +138,7 @@ impl Hands<'_> {
         let tasks: Vec<_> = tasks.iter().filter_map(|task| self.task(task)).collect();
         let deadline = self.limits.deadline();
         let calls = tasks.into_iter().map(|task| async move {
+            self.leave.fence.check().ok()?;
             let call = self.target.drain.stop_draining(task);
             Some((task.id.clone(), self.limits.call(deadline, call).await?))
         });
@@ -145,8 +164,11 @@ impl Hands<'_> {
                     Some(status) => drop(outcomes.safety.insert(task.clone(), self.safety(&status))),
                     None => unsaid.extend(self.task(task)),
                 },
-                (false, _) => match self.statuses.get(task) {
-                    Some(status) => drop(outcomes.safety.insert(task.clone(), self.safety(status))),
+                (false, drained) => match self.statuses.get(task) {
+                    Some(status) => {
+                        let safety = self.safety_after(status, matches!(drained, Some(Ok(()))));
+                        outcomes.safety.insert(task.clone(), safety);
+                    }
                     None => unsaid.extend(self.task(task)),
                 },
             }
@@ -162,6 +184,19 @@ impl Hands<'_> {
                 None => continue,
             };
             outcomes.safety.insert(task, safety);
+        }
+    }
+
+    /// How it stands after its drain was renewed, or was not. One that was to be renewed and was not is asked again soon,
+    /// so that it does not end unseen (defect B12).
+    fn safety_after(&self, status: &paasta_drain::DrainStatus, renewed: bool) -> Safety {
+        let timing = self.target.drain.timing();
+        match (self.safety(status), renewed) {
+            (Safety::NotYet { .. }, true) => self.safety(&timing.renewed(status, self.now)),
+            (Safety::NotYet { .. }, false) if timing.renewal_due(status, self.now) => {
+                Safety::NotYet { until: None }
+            }
+            (safety, _) => safety,
         }
     }
 
@@ -192,7 +227,7 @@ fn scale_action(scale: &Scale) -> PassAction {
 
 fn outcome_of(result: &Result<(), String>) -> Outcome {
     match result {
-        Ok(()) => Outcome::Applied(paasta_core::Applied::Done),
+        Ok(()) => Outcome::Applied(Applied::Done),
         Err(reason) => Outcome::Failed(reason.clone()),
     }
 }

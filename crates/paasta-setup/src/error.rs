@@ -102,6 +102,8 @@ impl PassError {
 /// What a decision can need of others.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Need {
+    /// That this process may still act.
+    Leave,
     /// The lock that keeps two programs from working on one instance.
     Lock,
     /// The count that the autoscaler wrote.
@@ -115,6 +117,7 @@ pub enum Need {
 impl std::fmt::Display for Need {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self {
+            Need::Leave => "leave to change anything",
             Need::Lock => "its bounce lock",
             Need::AutoscaledCount => "its autoscaled count",
             Need::LeavingHosts => "the list of hosts about to leave",

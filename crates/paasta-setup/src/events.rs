@@ -96,6 +96,10 @@ fn line(taken: &Taken) -> Option<(LogLevel, String)> {
             PassAction::Drain { .. } => None,
             _ => Some((LogLevel::Debug, what)),
         },
+        // Without the reason, whose numbers change from pass to pass.
+        Outcome::Applied(paasta_core::Applied::Busy(_)) => {
+            Some((LogLevel::Debug, format!("could not {what} yet: the engine is busy")))
+        }
         outcome => Some((level_failed, format!("could not {what}: {}", reason(outcome)))),
     }
 }

@@ -5,6 +5,7 @@ use paasta_core::{Sighting, TaskId, Timestamp};
 
 use crate::foresee::foresee;
 use crate::observe::{Statuses, observe};
+use crate::pass::NO_LOAD_BALANCER;
 use crate::{Discovery, Limits, Need, PassAction, Target};
 
 /// How an instance stands, for those who only want to know.
@@ -30,7 +31,7 @@ pub async fn look(
     now: Timestamp,
 ) -> Look {
     let mut statuses = Statuses::default();
-    let observed = observe(sighting, target, discovery, &mut statuses, limits).await;
+    let observed = observe(sighting, target, discovery, &mut statuses, limits, now).await;
     let plan = plan(&target.desired, &observed, now);
     let settled = settle(&plan, &as_if_asked(&plan, target, &statuses, now), now);
     let look_again_at = settled.look_again_seconds.map(|seconds| now.plus_seconds(seconds));
@@ -46,7 +47,7 @@ pub async fn look(
 /// Why a pass would do nothing at all, as [`crate::Pass::run`] decides.
 fn refusal(observed: &Observed, target: &Target, discovery_known: bool) -> Option<String> {
     if target.desired.health.check_haproxy && !discovery_known {
-        return Some(format!("{}: no load balancer is known here", Need::LoadBalancers));
+        return Some(format!("{}: {NO_LOAD_BALANCER}", Need::LoadBalancers));
     }
     let reason = observed.sighting.leaving_hosts.unknown()?;
     Some(format!("{}: {reason}", Need::LeavingHosts))

@@ -1,11 +1,11 @@
 //! Asks every task once how it stands with its traffic, and load balancers once what they see.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use futures_util::stream::{self, StreamExt};
-use paasta_bounce::{DrainState, Observed};
-use paasta_core::{Reading, Sighting, Task, TaskId, TaskPhase, chain};
+use paasta_bounce::{DrainState, Happiness, HealthParams, Observed, happiness};
+use paasta_core::{Reading, Sighting, Task, TaskId, TaskPhase, Timestamp, chain};
 use paasta_drain::{DrainMethod, DrainStatus};
 use tokio::time::Instant;
 
@@ -44,11 +44,12 @@ pub(crate) async fn observe(
     discovery: Option<&dyn Discovery>,
     statuses: &mut Statuses,
     limits: &Limits,
+    now: Timestamp,
 ) -> Observed {
     ask_tasks(&sighting, target.drain.as_ref(), statuses, limits).await;
     let seen = match discovery {
         Some(discovery) if target.desired.health.check_haproxy => {
-            ask_load_balancers(&sighting, target, discovery, limits).await
+            ask_load_balancers(&sighting, target, discovery, limits, now).await
         }
         _ => BTreeMap::new(),
     };
@@ -82,25 +83,42 @@ async fn ask_load_balancers(
     target: &Target,
     discovery: &dyn Discovery,
     limits: &Limits,
+    now: Timestamp,
 ) -> BTreeMap<TaskId, Reading<bool>> {
-    let tasks: Vec<&Task> =
-        sighting.apps().flat_map(|app| &app.tasks).filter(|task| can_answer(task)).collect();
+    let tasks = candidates(sighting, &target.desired.health, now);
+    if tasks.is_empty() {
+        return BTreeMap::new();
+    }
     let question = DiscoveryQuestion {
         registration: &target.registration,
         tasks: &tasks,
         min_fraction_up: target.desired.health.haproxy_min_fraction_up,
     };
-    // Tasks that are left out are unknown to the plan.
-    tokio::time::timeout(limits.stage(), discovery.seen(&question)).await.unwrap_or_default()
+    let limit = Duration::from_secs_f64(limits.discovery_seconds_max);
+    match tokio::time::timeout(limit, discovery.seen(&question)).await {
+        Ok(seen) => seen,
+        Err(_) => {
+            let reason = format!("load balancers gave no answer within {} s", limits.discovery_seconds_max);
+            tasks.iter().map(|task| (task.id.clone(), Reading::Unknown(reason.clone()))).collect()
+        }
+    }
+}
+
+/// The tasks that are happy but for load balancers: of others their say would change nothing, and a broken host is not
+/// asked for them.
+fn candidates<'a>(sighting: &'a Sighting, params: &HealthParams, now: Timestamp) -> Vec<&'a Task> {
+    let without = HealthParams { check_haproxy: false, ..*params };
+    let mut seen = BTreeSet::new();
+    let tasks = sighting.apps().flat_map(|app| app.tasks.iter().map(move |task| (app, task)));
+    let happy = tasks.filter(|(app, task)| {
+        can_answer(task) && happiness(task, app.checks, &without, None, now) == Happiness::Happy
+    });
+    happy.map(|(_, task)| task).filter(|task| seen.insert(&task.id)).collect()
 }
 
 impl Limits {
-    pub(crate) fn stage(&self) -> Duration {
-        Duration::from_secs_f64(self.stage_seconds_max)
-    }
-
     pub(crate) fn deadline(&self) -> Instant {
-        Instant::now() + self.stage()
+        Instant::now() + Duration::from_secs_f64(self.stage_seconds_max)
     }
 
     /// One bounded call; `None` if there was no time left even to begin, so that it was not tried.

@@ -1,7 +1,7 @@
 //! What a pass tells.
 
 use paasta_bounce::{Outcome, Why};
-use paasta_core::{AppId, HomeId, InstanceId, TaskId};
+use paasta_core::{AppId, Applied, HomeId, InstanceId, TaskId};
 use serde::Serialize;
 
 /// How a pass went.
@@ -19,7 +19,8 @@ pub struct PassReport {
     pub actions: Vec<Taken>,
     /// Seconds until looking again may change anything; none when steady.
     pub look_again_seconds: Option<f64>,
-    /// What went wrong without ending the pass, as phrases for people.
+    /// What went wrong without ending the pass, as phrases for people. That the engine takes no change now, or that
+    /// somebody else was quicker there, is nothing wrong: it is waited for, as `why` says.
     pub problems: Vec<String>,
 }
 
@@ -27,6 +28,14 @@ impl PassReport {
     /// Whether all is as wanted and nothing remains to be done.
     pub fn is_steady(&self) -> bool {
         self.state == PassState::Steady
+    }
+
+    /// Whether the pass counts as failed: a create, scale, kill or delete did, whatever else was done; or a drain or undrain
+    /// did, and nothing was done. The engine took changes then. Problems without it are of what could not be seen.
+    pub fn is_failure(&self) -> bool {
+        let did_something = self.actions.iter().any(|taken| taken.outcome.is_done());
+        let counts = |taken: &&Taken| taken.action.is_change_of_engine() || !did_something;
+        self.actions.iter().filter(counts).any(Taken::has_failed)
     }
 }
 
@@ -36,7 +45,7 @@ impl PassReport {
 pub enum PassState {
     /// Exactly the version wanted is there, in the size wanted. Its tasks may still become happy.
     Steady,
-    /// Something is under way or could not be done; look again.
+    /// Something is under way, waits for the engine, or could not be done; look again.
     Working,
     /// Somebody else is at work on the instance; nothing was looked at or done.
     LockHeld,
@@ -49,6 +58,20 @@ pub struct Taken {
     pub action: PassAction,
     /// How it went.
     pub outcome: Outcome,
+}
+
+impl Taken {
+    /// Whether it was not done, although the engine takes changes and nobody else was quicker.
+    pub fn has_failed(&self) -> bool {
+        !matches!(self.outcome, Outcome::Applied(Applied::Done | Applied::Busy(_) | Applied::Conflict(_)))
+    }
+}
+
+impl PassAction {
+    /// Whether an engine carries it out, and not a load balancer or the task itself.
+    fn is_change_of_engine(&self) -> bool {
+        !matches!(self, PassAction::Drain { .. } | PassAction::Undrain { .. })
+    }
 }
 
 /// One thing a pass can do.

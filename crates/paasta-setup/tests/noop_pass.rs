@@ -12,7 +12,8 @@ use async_trait::async_trait;
 use futures_util::future::join_all;
 use paasta_config::{DeploymentRecord, DesiredState, Map, Node, Value, Wanted};
 use paasta_core::{
-    ClusterName, Engine, Health, LockError, LockGuard, Locks, LogStream, NoLog, Reading, SystemClock, TaskId,
+    ClusterName, Engine, Health, LockError, LockGuard, Locks, LogStream, NoLog, NoMaintenance, Reading,
+    SystemClock, TaskId,
 };
 use paasta_drain::DrainTools;
 use paasta_engine::state::{Exit, RunRef};
@@ -94,7 +95,7 @@ impl World {
 
         let system = Arc::new(system(&servers));
         let wanted = (0..INSTANCES).map(|number| wanted(number, &system, hacheck_port)).collect();
-        let engine = Arc::new(MarathonEngine::from_system(&system).unwrap());
+        let engine = Arc::new(MarathonEngine::from_system(&system, Box::new(NoMaintenance)).unwrap());
         let pass = Pass {
             engine: engine.clone(),
             renderer: Arc::new(MarathonRenderer::from_system(&system).unwrap()),
@@ -104,6 +105,7 @@ impl World {
             clock: Arc::new(SystemClock),
             history: None,
             discovery: None,
+            leave: Default::default(),
             limits: Limits::default(),
         };
         Self { servers, hacheck, engine, pass, wanted, _directory: directory }
@@ -147,7 +149,6 @@ fn system(servers: &[EngineServer]) -> Map {
     let Value::Map(system) = map([
         ("docker_registry", Node::text("registry")),
         ("volumes", none()),
-        ("host_maintenance", Node::text("none")),
         ("marathon_servers", list(servers.iter().map(server))),
     ])
     .value

@@ -3,18 +3,22 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Context as _;
 use futures_util::stream::{self, StreamExt};
 use paasta_config::{CoordinationDriver, LoadError, Soa, SystemConfig, Wanted};
-use paasta_core::{ClusterName, Counts, Fleet, InstanceId, Locks, LogRecord, LogSink, Reading, SystemClock};
+use paasta_core::{ClusterName, Counts, Fleet, Haste, InstanceId, LogRecord, LogSink, Reading, SystemClock};
 use paasta_drain::DrainTools;
 use paasta_logs::{FileHistory, LogWriter};
 use paasta_marathon::{MarathonEngine, MarathonRenderer};
-use paasta_setup::{Limits, Pass, PassReport, look, target};
-use paasta_zookeeper::{FileCounts, FileLocks, MapCounts, Unavailable};
+use paasta_mesos::leaving_hosts;
+use paasta_setup::{Leave, Limits, Pass, PassReport, look, target};
+use paasta_smartstack::{Asker, discovery, random_seeds};
+use paasta_zookeeper::{Coordination, MapCounts, Options, ZkReader};
 use tokio::task::spawn_blocking;
 
+use crate::alerts::Alerts;
 use crate::dry_run::Line;
 use crate::plans::InstancePlan;
 use crate::program;
@@ -22,11 +26,15 @@ use crate::program;
 /// Instances worked on at one time.
 pub const INSTANCES_AT_ONCE: usize = 16;
 
+/// How long a change waits for room at its engine: nobody comes back to it before the next run.
+const ROOM_PATIENCE: Duration = Duration::from_secs(60);
+
 /// What all instances of one run share.
 pub struct Passes {
     files: Arc<Files>,
     counts: Arc<dyn Counts>,
     pass: Pass,
+    alerts: Alerts,
 }
 
 /// What instances are loaded from.
@@ -48,22 +56,45 @@ impl Passes {
         soa: Soa,
         system: SystemConfig,
         counts: Arc<dyn Counts>,
+        coordination: &Coordination,
     ) -> anyhow::Result<Self> {
-        let engine = MarathonEngine::from_system(system.map())?;
+        let engine =
+            MarathonEngine::from_system(system.map(), leaving_hosts(&system, Arc::new(ZkReader::default())))?
+                .with_fence(&coordination.fence);
+        let gate = engine.gate(system.marathon_deployments_max()?).with_patience(ROOM_PATIENCE);
         let drains = DrainTools::new(program, env!("CARGO_PKG_VERSION"))?;
         let drains = drains.with_hacheck_port(system.hacheck_port()?);
         let pass = Pass {
             engine: Arc::new(engine),
             renderer: Arc::new(MarathonRenderer::from_system(system.map())?),
-            locks: locks(&system)?,
+            locks: coordination.locks.clone(),
             drains: Arc::new(drains),
             log: log(&system),
             clock: Arc::new(SystemClock),
             history: system.history_directory()?.map(|directory| Arc::new(FileHistory::new(directory)) as _),
-            discovery: None,
+            discovery: discovery(
+                &system,
+                Asker { program, version: env!("CARGO_PKG_VERSION") },
+                random_seeds(),
+            ),
+            leave: Leave { fence: coordination.fence.clone(), gate: Arc::new(gate), ..Leave::default() },
             limits: Limits::default(),
         };
-        Ok(Self { files: Arc::new(Files { soa, system }), counts, pass })
+        Ok(Self { files: Arc::new(Files { soa, system }), counts, pass, alerts: Alerts::default() })
+    }
+
+    /// The same, and people are told how their instances fare.
+    #[must_use]
+    pub fn alerting(mut self) -> Self {
+        // Read anew, as what is kept for the passes is kept for too long.
+        let soa = Soa::new(self.files.soa.source().clone());
+        self.alerts = Alerts::from_system(&soa, &self.files.system);
+        self
+    }
+
+    /// Who tells people how their instances fare.
+    pub fn alerts(&self) -> &Alerts {
+        &self.alerts
     }
 
     /// One pass over each instance, over one listing of the engine. Tells `done` how each went, in the order in which
@@ -71,13 +102,15 @@ impl Passes {
     pub async fn run(
         &self,
         ids: &[InstanceId],
+        haste: Haste,
         mut done: impl FnMut(&InstanceId, anyhow::Result<PassReport>),
     ) {
         let fleet = self.pass.engine.observe_all().await;
         let fleet = &fleet;
-        let one = |id| async move { (id, self.one(id, fleet).await) };
+        let one = |id| async move { (id, self.one(id, fleet, haste).await) };
         let mut results = stream::iter(ids).map(one).buffer_unordered(INSTANCES_AT_ONCE);
         while let Some((id, result)) = results.next().await {
+            self.alerts.pass_ended(id, &result);
             done(id, result);
         }
     }
@@ -115,11 +148,32 @@ impl Passes {
         })
     }
 
-    async fn one(&self, id: &InstanceId, fleet: &Fleet) -> anyhow::Result<PassReport> {
-        Ok(self.pass.run(&self.wanted(id).await?, Some(fleet)).await?)
+    async fn one(&self, id: &InstanceId, fleet: &Fleet, haste: Haste) -> anyhow::Result<PassReport> {
+        let mut pass = self.pass.clone();
+        pass.leave.haste = haste;
+        Ok(pass.run(&self.wanted(id).await?, Some(fleet)).await?)
     }
 
-    async fn wanted(&self, id: &InstanceId) -> anyhow::Result<Wanted> {
+    /// What the passes work with.
+    pub fn pass(&self) -> &Pass {
+        &self.pass
+    }
+
+    /// What all Marathons list.
+    ///
+    /// # Errors
+    /// There is none to ask.
+    pub async fn listing(&self) -> anyhow::Result<Fleet> {
+        let fleet = self.pass.engine.observe_all().await;
+        if fleet.homes.is_empty() {
+            return Err(anyhow::anyhow!("the system configuration names no Marathon server")
+                .context(program::Hint("Set `marathon_servers` in the system configuration.".to_owned())));
+        }
+        Ok(fleet)
+    }
+
+    /// All that decides what runs for an instance.
+    pub(crate) async fn wanted(&self, id: &InstanceId) -> anyhow::Result<Wanted> {
         let (files, instance) = (Arc::clone(&self.files), id.clone());
         let unread = Reading::Unknown("it was not asked for".to_owned());
         let read = move || {
@@ -155,8 +209,10 @@ pub enum Asked {
 /// Runs one pass over each instance and prints how each went; whether all went well.
 pub async fn run_and_tell(passes: &Passes, ids: &[InstanceId], asked: Asked, json: bool) -> bool {
     let mut good = true;
+    // Somebody who names an instance waits for it.
+    let haste = if asked == Asked::ByName { Haste::Urgent } else { Haste::Usual };
     passes
-        .run(ids, |id, result| match result {
+        .run(ids, haste, |id, result| match result {
             Ok(report) => {
                 good &= report.problems.is_empty();
                 tell(&report, json);
@@ -170,6 +226,7 @@ pub async fn run_and_tell(passes: &Passes, ids: &[InstanceId], asked: Asked, jso
             }
         })
         .await;
+    passes.alerts.flush();
     good
 }
 
@@ -234,28 +291,28 @@ fn tell(report: &PassReport, json: bool) {
     }
 }
 
-/// Autoscaled counts: from a file for dry runs, else from what the system configuration names.
-pub fn counts(file: Option<&Path>, system: &SystemConfig) -> anyhow::Result<Arc<dyn Counts>> {
-    if let Some(file) = file {
-        return Ok(Arc::new(MapCounts::read(file)?));
-    }
-    let coordination = system.coordination()?;
-    Ok(match (coordination.driver, coordination.directory) {
-        (CoordinationDriver::File, Some(directory)) => Arc::new(FileCounts::new(directory)),
-        _ => Arc::new(Unavailable::zookeeper(&zookeeper(system))),
+/// Locks, counts and their fence, as the system configuration names them. Where it names nothing, that is told where
+/// something is needed: most instances can be looked at without.
+pub fn coordination(program: &str, system: &SystemConfig) -> anyhow::Result<Coordination> {
+    let wanted = system.coordination()?;
+    Ok(match (wanted.driver, wanted.directory) {
+        (CoordinationDriver::File, Some(directory)) => Coordination::files(directory, program),
+        (CoordinationDriver::File, None) => {
+            Coordination::unavailable("system config key `coordination`: driver `file` needs a `directory`")
+        }
+        (CoordinationDriver::Zookeeper, _) => match system.zookeeper() {
+            Ok(hosts) => Coordination::zookeeper(&hosts, program, Options::default())?,
+            Err(error) => Coordination::unavailable(error.to_string()),
+        },
     })
 }
 
-fn locks(system: &SystemConfig) -> anyhow::Result<Arc<dyn Locks>> {
-    let coordination = system.coordination()?;
-    Ok(match (coordination.driver, coordination.directory) {
-        (CoordinationDriver::File, Some(directory)) => Arc::new(FileLocks::new(directory)),
-        _ => Arc::new(Unavailable::zookeeper(&zookeeper(system))),
+/// Autoscaled counts for dry runs from a file, else those of the cluster.
+pub fn counts(file: Option<&Path>, coordination: &Coordination) -> anyhow::Result<Arc<dyn Counts>> {
+    Ok(match file {
+        Some(file) => Arc::new(MapCounts::read(file)?),
+        None => coordination.counts.clone(),
     })
-}
-
-fn zookeeper(system: &SystemConfig) -> String {
-    system.zookeeper().unwrap_or_else(|_| "(not configured)".to_owned())
 }
 
 /// What the system configuration asks for. A log that cannot be written stops nobody: its lines go to stderr.

@@ -21,7 +21,7 @@ pub fn system_config() -> anyhow::Result<SystemConfig> {
 
 /// A full sentence on what to do about an error, as [`paragraph`] shows it.
 #[derive(Debug)]
-pub(crate) struct Hint(pub(crate) String);
+pub struct Hint(pub String);
 
 impl std::fmt::Display for Hint {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -48,6 +48,12 @@ pub fn soa_root(option: Option<&Path>, system: &SystemConfig) -> anyhow::Result<
         .with_context(|| format!("could not read soa-configs at `{}`", root.display()))
         .context(Hint("Name the directory that has one folder per service with -d DIR.".to_owned()))?;
     Ok(root)
+}
+
+/// Whether somebody who changes many things at once has to say so: machines run operator programs as the original is run,
+/// while a person at a terminal may not know how much it does (design decision 10).
+pub fn needs_all(terminal: bool, all: bool, dry_run: bool) -> bool {
+    terminal && !all && !dry_run
 }
 
 /// The name of this machine, fully qualified where the system knows it so.

@@ -10,8 +10,15 @@ use std::process::Output;
 use std::sync::{Arc, Mutex};
 
 use assert_cmd::Command;
+use paasta_core::Locks;
+use paasta_zookeeper::{Options, ZkLocks, ZooKeeper};
 use serde_json::{Value, json};
 use tempfile::TempDir;
+
+/// ZooKeeper as `paasta-zookeeper` is tested with it.
+#[path = "../../paasta-zookeeper/tests/zookeeper/server.rs"]
+#[allow(dead_code, clippy::disallowed_methods)]
+mod server;
 
 const SHA: &str = "0123456789abcdef0123456789abcdef01234567";
 
@@ -99,6 +106,7 @@ fn answer(stream: TcpStream, seen: &Mutex<Vec<String>>) {
     reader.read_exact(&mut body).unwrap();
     let Some(first) = lines.into_iter().next() else { return };
     let (status, text) = match first.starts_with("GET ") {
+        true if first.starts_with("GET /v2/deployments") => ("200 OK", "[]"),
         true => ("200 OK", r#"{"apps": [], "queue": []}"#),
         false => ("201 Created", "{}"),
     };
@@ -243,9 +251,10 @@ fn proxies_of_the_environment_are_not_used() {
 #[test]
 fn what_cannot_be_had_is_refused_by_name_and_nothing_is_changed() {
     let zookeeper = json!({ "coordination": { "driver": "zookeeper" }, "zookeeper": "zk://zk1:2181/mesos" });
-    for (system, what) in
-        [(zookeeper, "its bounce lock"), (json!({ "host_maintenance": "mesos" }), "about to leave")]
-    {
+    // Where the Mesos master is cannot be read from a folder.
+    let mesos = json!({ "host_maintenance": "mesos", "mesos_config": { "path": "/" } });
+    let unreachable = "its bounce lock, which cannot be had: ZooKeeper at `zk1:2181/mesos`";
+    for (system, what) in [(zookeeper, unreachable), (mesos, "about to leave")] {
         let world = World::new(system);
         let output = world.run("setup_marathon_job", &["web.main"]);
         assert_eq!(output.status.code(), Some(1));
@@ -329,4 +338,30 @@ fn a_name_without_a_dot_is_wrong_usage() {
         "{said}"
     );
     assert!(world.requests.lock().unwrap().is_empty());
+}
+
+/// Whoever holds the lock in ZooKeeper is left alone; afterwards the lock and the session are gone at once.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_bounce_lock_in_zookeeper_is_taken_and_left_free() {
+    let Some(server) = server::shared() else { return };
+    let hosts = server.root();
+    let in_zookeeper = json!({ "coordination": null, "zookeeper": format!("zk://{hosts}") });
+    let options = Options::with_session_timeout(server::PATIENCE);
+    let locks = ZkLocks::new(&ZooKeeper::connect(&hosts, options).unwrap());
+    let held = locks.acquire("/bounce/web.main", server::PATIENCE).await.unwrap();
+
+    let world = World::new(in_zookeeper);
+    let output = world.run("setup_marathon_job", &["web.main"]);
+    assert_eq!(world.posts(), Vec::<String>::new(), "{}", talk(&output));
+    let said = String::from_utf8_lossy(&output.stdout).into_owned() + &talk(&output);
+    assert!(said.contains("somebody else works on this instance"), "{said}");
+
+    drop(held);
+    server::until("the lock to be free", || async {
+        world.run("setup_marathon_job", &["web.main"]);
+        !world.posts().is_empty()
+    })
+    .await;
+    assert_eq!(world.posts().len(), 1);
+    locks.acquire("/bounce/web.main", std::time::Duration::ZERO).await.unwrap();
 }

@@ -40,7 +40,7 @@ impl Counts for FileCounts {
 }
 
 /// As much of a text as a message can hold.
-fn start(text: &str) -> String {
+pub(crate) fn start(text: &str) -> String {
     text.chars().take(40).collect()
 }
 

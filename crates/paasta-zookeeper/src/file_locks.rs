@@ -58,7 +58,7 @@ impl Locks for FileLocks {
 }
 
 /// The lock's file below the directory. `None` for a name that has no parts, or one that is no plain name.
-fn relative_path(name: &str) -> Option<PathBuf> {
+pub(crate) fn relative_path(name: &str) -> Option<PathBuf> {
     let parts: Vec<&str> = name.split('/').filter(|part| !part.is_empty()).collect();
     if parts.is_empty() || parts.iter().any(|part| matches!(*part, "." | "..") || part.contains('\0')) {
         return None;

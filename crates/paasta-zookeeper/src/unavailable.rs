@@ -3,10 +3,16 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
-use paasta_core::{Counts, InstanceId, LockError, LockGuard, Locks, Reading};
+use futures_core::stream::BoxStream;
+use futures_util::{StreamExt, stream};
+use paasta_core::{
+    Counts, Election, Fence, Fenced, InstanceId, LockError, LockGuard, Locks, Reading, Standing,
+};
 
-/// Gives no lock and knows no count, and says why. Stands where a coordinator is configured that this program
-/// cannot speak to: unknown is never absent, so whatever needs it does not happen.
+use crate::{CountChange, CountChanges};
+
+/// Gives no lock, knows no count, leads nobody and lets nothing through, and says why. Stands where no coordinator can be
+/// asked: unknown is never absent, so whatever needs it does not happen.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Unavailable {
     reason: String,
@@ -18,9 +24,9 @@ impl Unavailable {
         Self { reason: reason.into() }
     }
 
-    /// For a cluster whose system configuration names ZooKeeper.
+    /// For a program that does not ask the ZooKeeper of its cluster.
     pub fn zookeeper(hosts: &str) -> Self {
-        Self::new(format!("ZooKeeper at `{hosts}` cannot be spoken to by this version yet"))
+        Self::new(format!("ZooKeeper at `{hosts}` is not asked here"))
     }
 }
 
@@ -38,6 +44,26 @@ impl Counts for Unavailable {
     }
 }
 
+impl Fence for Unavailable {
+    fn check(&self) -> Result<(), Fenced> {
+        Err(Fenced(self.reason.clone()))
+    }
+}
+
+impl Election for Unavailable {
+    /// Waits for ever.
+    fn stand(&self) -> BoxStream<'static, Standing> {
+        Box::pin(stream::iter([Standing::Waiting { leader: None }]).chain(stream::pending()))
+    }
+}
+
+impl CountChanges for Unavailable {
+    /// Tells nothing after the start.
+    fn changes(&self) -> BoxStream<'static, CountChange> {
+        Box::pin(stream::iter([CountChange::Missed(self.reason.clone())]).chain(stream::pending()))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -48,5 +74,7 @@ mod tests {
         let error = nobody.acquire("/bounce/a.b", Duration::MAX).await.unwrap_err();
         assert!(error.to_string().contains("zk1:2181"), "{error}");
         assert!(nobody.count(&"a.b".parse().unwrap()).await.unknown().is_some());
+        assert!(nobody.check().unwrap_err().0.contains("zk1:2181"));
+        assert_eq!(nobody.stand().next().await, Some(Standing::Waiting { leader: None }));
     }
 }

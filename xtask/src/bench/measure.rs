@@ -25,6 +25,13 @@ pub(super) fn median(runs: usize, mut command: impl FnMut() -> Command) -> anyho
     Ok(Cost { wall: walls[walls.len() / 2], cpu })
 }
 
+/// Runs `command` once, cold, as what cannot be repeated must be.
+pub(super) fn single(command: Command) -> anyhow::Result<Cost> {
+    let cpu_before = children_cpu()?;
+    let wall = once(command)?;
+    Ok(Cost { wall, cpu: children_cpu()?.saturating_sub(cpu_before) })
+}
+
 fn once(mut command: Command) -> anyhow::Result<Duration> {
     let begun = Instant::now();
     let output = command

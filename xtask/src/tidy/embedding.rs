@@ -8,6 +8,7 @@ use super::read;
 
 /// Libraries that stand on their own.
 const EMBEDDED: &[&str] = &[
+    "paasta-alerts",
     "paasta-api-client",
     "paasta-bounce",
     "paasta-config",
@@ -17,7 +18,10 @@ const EMBEDDED: &[&str] = &[
     "paasta-drain",
     "paasta-logs",
     "paasta-marathon",
+    "paasta-mesos",
+    "paasta-monitoring",
     "paasta-secrets",
+    "paasta-smartstack",
     "paasta-zookeeper",
 ];
 

@@ -18,7 +18,7 @@ pub(super) struct Package {
 }
 
 /// Crates that decide: no IO, no async runtime, no clock, no logging.
-const DECISIONS: &[&str] = &["paasta-bounce", "paasta-core", "paasta-deploy"];
+const DECISIONS: &[&str] = &["paasta-bounce", "paasta-core", "paasta-deploy", "paasta-monitoring"];
 const NOT_IN_DECISIONS: &[&str] =
     &["axum", "git2", "log", "reqwest", "rustix", "tempfile", "tokio", "tracing", "uuid"];
 

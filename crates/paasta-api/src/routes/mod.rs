@@ -9,6 +9,7 @@ use paasta_core::{InstanceId, InstanceName, ServiceName};
 use crate::error::Failure;
 use crate::state::ApiState;
 
+mod endpoints;
 mod services;
 mod status;
 mod task_log;
@@ -26,6 +27,7 @@ pub fn router(state: ApiState) -> Router {
         .route("/version", get(version))
         .route("/services", get(services::all))
         .route("/services/{service}", get(services::one))
+        .route("/registrations/{registration}/endpoints", get(endpoints::endpoints))
         .route("/services/{service}/{instance}/status", get(status::status))
         .route("/services/{service}/{instance}/tasks/{task}/log", get(task_log::task_log));
     Router::new()

@@ -46,7 +46,7 @@ pub(super) async fn sighting(state: &ApiState, id: &InstanceId) -> Result<Sighti
     Ok(state.engine.observe(id, &target.rendered.homes).await)
 }
 
-async fn wanted(state: &ApiState, id: &InstanceId) -> Result<Wanted, Failure> {
+pub(super) async fn wanted(state: &ApiState, id: &InstanceId) -> Result<Wanted, Failure> {
     let kind = {
         let id = id.clone();
         state.read(move |state| state.soa.instance_type(&id, &state.cluster)).await?

@@ -1,7 +1,8 @@
 //! A small HTTP service to deploy: what `paasta demo` and the tests run.
 //!
 //! It listens on `PORT0`, `MARATHON_PORT` or `PORT`, whichever is set first, or on `--port`, and answers `/status` (health),
-//! `/version`, `/pid` and `/requests`. On SIGTERM it takes no more connections and finishes the requests it has.
+//! `/version`, `/pid`, `/requests`, and `/sleep/MILLISECONDS` after that time. Connections are kept if the client wants
+//! that. On SIGTERM it takes no more of them, hangs up on those that wait, and finishes the requests it has.
 
 use std::io;
 use std::net::Ipv4Addr;
@@ -16,6 +17,7 @@ use clap::Parser;
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 /// A small HTTP service to deploy
@@ -42,7 +44,9 @@ struct Args {
 /// A request's head may be this long.
 const HEAD_BYTES_MAX: u64 = 16 * 1024;
 /// A client that says nothing for this long is hung up on.
-const REQUEST_SECONDS_MAX: u64 = 5;
+const IDLE_SECONDS_MAX: u64 = 60;
+/// `/sleep` sleeps no longer.
+const SLEEP_MILLISECONDS_MAX: u64 = 10_000;
 /// Requests under way at SIGTERM get this long.
 const FINISH_SECONDS_MAX: u64 = 3;
 
@@ -64,6 +68,7 @@ fn main() -> ExitCode {
 struct Service {
     args: Args,
     requests: AtomicU64,
+    stopped: watch::Receiver<bool>,
 }
 
 async fn serve(args: Args) -> anyhow::Result<()> {
@@ -73,7 +78,8 @@ async fn serve(args: Args) -> anyhow::Result<()> {
         .with_context(|| format!("could not listen on port {port}"))?;
     println!("{} listens on port {port}", args.version_name);
     let mut terminate = signal(SignalKind::terminate()).context("could not wait for SIGTERM")?;
-    let service = Arc::new(Service { args, requests: AtomicU64::new(0) });
+    let (stop, stopped) = watch::channel(false);
+    let service = Arc::new(Service { args, requests: AtomicU64::new(0), stopped });
     let mut open = JoinSet::new();
     loop {
         tokio::select! {
@@ -82,11 +88,8 @@ async fn serve(args: Args) -> anyhow::Result<()> {
             accepted = listener.accept() => match accepted {
                 Ok((stream, _)) => {
                     let service = Arc::clone(&service);
-                    open.spawn(async move {
-                        let patience = Duration::from_secs(REQUEST_SECONDS_MAX);
-                        // Whoever goes away in the middle has nobody to tell.
-                        let _ = tokio::time::timeout(patience, service.answer(stream)).await;
-                    });
+                    // Whoever goes away in the middle has nobody to tell.
+                    open.spawn(async move { drop(service.attend(stream).await) });
                 }
                 Err(error) => {
                     eprintln!("could not accept a connection: {error}");
@@ -96,6 +99,7 @@ async fn serve(args: Args) -> anyhow::Result<()> {
         }
     }
     drop(listener);
+    stop.send_replace(true);
     println!(
         "{} ends after {} requests",
         service.args.version_name,
@@ -118,17 +122,29 @@ fn port(args: &Args) -> anyhow::Result<u16> {
 }
 
 impl Service {
-    async fn answer(&self, stream: TcpStream) -> io::Result<()> {
+    /// Answers one request after the other until either side has enough.
+    async fn attend(&self, stream: TcpStream) -> io::Result<()> {
         let mut stream = BufReader::new(stream);
-        let path = read_path(&mut stream).await?;
-        self.requests.fetch_add(1, Ordering::Relaxed);
-        let (status, body) = self.respond(&path).await;
-        let length = body.len();
-        let text = format!(
-            "HTTP/1.1 {status}\r\nContent-Type: text/plain\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n{body}"
-        );
-        stream.write_all(text.as_bytes()).await?;
-        stream.shutdown().await
+        loop {
+            let mut stopped = self.stopped.clone();
+            let asked = tokio::select! {
+                asked = tokio::time::timeout(Duration::from_secs(IDLE_SECONDS_MAX), read_head(&mut stream)) => asked,
+                _ = stopped.wait_for(|stopped| *stopped) => return Ok(()),
+            };
+            let Ok(Some(asked)) = asked? else { return Ok(()) };
+            self.requests.fetch_add(1, Ordering::Relaxed);
+            let (status, body) = self.respond(&asked.path).await;
+            let keeps = asked.keeps && !*self.stopped.borrow();
+            let text = format!(
+                "HTTP/1.1 {status}\r\nContent-Type: text/plain\r\nContent-Length: {}\r\nConnection: {}\r\n\r\n{body}",
+                body.len(),
+                if keeps { "keep-alive" } else { "close" },
+            );
+            stream.write_all(text.as_bytes()).await?;
+            if !keeps {
+                return stream.shutdown().await;
+            }
+        }
     }
 
     async fn respond(&self, path: &str) -> (&'static str, String) {
@@ -141,7 +157,16 @@ impl Service {
             }
             "/pid" => ("200 OK", format!("{}\n", std::process::id())),
             "/requests" => ("200 OK", format!("{}\n", self.requests.load(Ordering::Relaxed))),
-            _ => ("404 Not Found", "try /status, /version, /pid or /requests\n".to_owned()),
+            _ => match path.strip_prefix("/sleep/").and_then(|text| text.parse().ok()) {
+                Some(milliseconds) => {
+                    let milliseconds = SLEEP_MILLISECONDS_MAX.min(milliseconds);
+                    tokio::time::sleep(Duration::from_millis(milliseconds)).await;
+                    ("200 OK", format!("{} {}\n", self.args.version_name, std::process::id()))
+                }
+                None => {
+                    ("404 Not Found", "try /status, /version, /pid, /requests or /sleep/100\n".to_owned())
+                }
+            },
         }
     }
 
@@ -150,16 +175,32 @@ impl Service {
     }
 }
 
-/// The path of the request line; reads the head to its end, so that closing does not reset the connection.
-async fn read_path(stream: &mut BufReader<TcpStream>) -> io::Result<String> {
+/// What is asked for.
+struct Asked {
+    path: String,
+    /// Whether the client would ask again on this connection.
+    keeps: bool,
+}
+
+/// Reads a head to its end, so that closing does not reset the connection. `None` where the client hung up.
+async fn read_head(stream: &mut BufReader<TcpStream>) -> io::Result<Option<Asked>> {
     let mut head = stream.take(HEAD_BYTES_MAX);
     let mut line = String::new();
-    head.read_line(&mut line).await?;
-    let path = line.split(' ').nth(1).unwrap_or_default();
+    if head.read_line(&mut line).await? == 0 {
+        return Ok(None);
+    }
+    let mut words = line.split_whitespace().skip(1);
+    let path = words.next().unwrap_or_default();
     let path = path.split('?').next().unwrap_or_default().to_owned();
+    let mut keeps = words.next() == Some("HTTP/1.1");
     while line.trim_end() != "" {
         line.clear();
-        head.read_line(&mut line).await?;
+        if head.read_line(&mut line).await? == 0 {
+            return Ok(None);
+        }
+        if let Some(value) = line.to_ascii_lowercase().strip_prefix("connection:") {
+            keeps = value.trim() != "close" && (keeps || value.trim() == "keep-alive");
+        }
     }
-    Ok(path)
+    Ok(Some(Asked { path, keeps }))
 }

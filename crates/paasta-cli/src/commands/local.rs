@@ -11,7 +11,7 @@ use paasta_engine::PortRange;
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 
-use crate::local::{self, DownOptions, Downed, Layout, LocalError, Options, Ports};
+use crate::local::{self, DownOptions, Downed, Layout, LocalError, Options, Ports, ProxyOptions};
 use crate::options::{Format, SoaDir};
 use crate::report::{HintExt as _, UsageError};
 use crate::{Context, EXIT_FAILED, Interrupted};
@@ -47,12 +47,25 @@ struct UpArgs {
     /// First and last port that services get [default: 31000-31999]
     #[arg(long, value_name = "FIRST-LAST")]
     task_ports: Option<PortRange>,
+    /// Put a load balancer before the services that have a `proxy_port`, which listens there
+    #[arg(long, value_name = "PROGRAM")]
+    proxy: Option<Proxy>,
+    /// Port of the load balancer's stats page [default: 3212, or any free one with --ports-any]
+    #[arg(long, value_name = "PORT", requires = "proxy")]
+    stats_port: Option<u16>,
     /// What to log on stderr: error, warn, info, debug, or a filter such as paasta_deployd=debug
     #[arg(long, value_name = "LEVEL", default_value = "warn")]
     log_level: String,
     /// Stay in the foreground; this is the default, and the only way so far
     #[arg(long, hide = true)]
     foreground: bool,
+}
+
+/// A load balancer.
+#[derive(clap::ValueEnum, Clone, Copy, Debug)]
+enum Proxy {
+    /// HAProxy, version 2.5 or later
+    Haproxy,
 }
 
 #[derive(clap::Args, Debug)]
@@ -135,6 +148,7 @@ fn up(args: &UpArgs, cx: &mut Context) -> anyhow::Result<ExitCode> {
         task_ports: args.task_ports.unwrap_or_default(),
         home: cx.environment.home.clone(),
         task_environment: task_environment(cx),
+        proxy: proxy(args, cx)?,
     };
     log_to_stderr(&args.log_level)?;
     if !options.listen.is_loopback() {
@@ -182,6 +196,13 @@ fn write_ready(cx: &mut Context, running: &local::Running, soa_dir: &Path) -> an
         local::reachable(addresses.hacheck),
         local::reachable(addresses.nudge),
     )?;
+    if let Some(stats) = addresses.proxy_stats {
+        writeln!(
+            out,
+            "  HAProxy      services listen on their proxy_port; stats at http://{}",
+            local::reachable(stats)
+        )?;
+    }
     writeln!(out, "  soa-configs  {}", soa_dir.display())?;
     writeln!(out, "  state        {}", running.layout().root().display())?;
     writeln!(out, "Try next, in another terminal:")?;
@@ -246,6 +267,22 @@ fn status(args: &StatusArgs, cx: &mut Context) -> anyhow::Result<ExitCode> {
         Format::Text => write!(cx.stdout, "{status}")?,
     }
     Ok(if status.running { ExitCode::SUCCESS } else { ExitCode::from(EXIT_FAILED) })
+}
+
+/// The load balancer that was asked for. Without its program the cluster goes on without it.
+fn proxy(args: &UpArgs, cx: &mut Context) -> anyhow::Result<Option<ProxyOptions>> {
+    let Some(Proxy::Haproxy) = args.proxy else { return Ok(None) };
+    let usual = if args.ports.ports_any { 0 } else { local::DEFAULT_STATS_PORT };
+    let stats_port = args.stats_port.unwrap_or(usual);
+    let program = paasta_smartstack::proxy::find_haproxy(Some(&cx.environment.path));
+    if program.is_none() {
+        writeln!(
+            cx.stderr,
+            "warning: `haproxy` is not installed, so nothing listens on any proxy_port; install it (Debian: haproxy) and \
+             start again"
+        )?;
+    }
+    Ok(program.map(|program| ProxyOptions { program, stats_port }))
 }
 
 /// What was said, else what the cluster had before, else the usual place.

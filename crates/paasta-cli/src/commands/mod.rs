@@ -8,6 +8,7 @@ mod completion;
 mod demo;
 mod list;
 mod list_clusters;
+mod list_deploy_queue;
 mod local;
 mod logs;
 mod mark_for_deployment;
@@ -47,6 +48,7 @@ commands! {
     Demo => demo,
     List => list,
     ListClusters => list_clusters,
+    ListDeployQueue => list_deploy_queue,
     Local => local,
     Logs => logs,
     MarkForDeployment => mark_for_deployment,

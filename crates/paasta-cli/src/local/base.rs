@@ -25,11 +25,12 @@ use super::up::Options;
 /// Seconds that requests under way get to end; what takes longer is cut off.
 const STOP_SECONDS_MAX: u64 = 2;
 
-/// The addresses of the API and of deployd's ear.
+/// The addresses of the API, of deployd's ear and of HAProxy.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct EarAddresses {
     pub(super) api: SocketAddr,
     pub(super) nudge: SocketAddr,
+    pub(super) proxy_stats: Option<SocketAddr>,
 }
 
 /// The state directory, and the lock that makes it ours.
@@ -70,6 +71,7 @@ impl Base {
             engine: engine.address(),
             hacheck: listener.local_addr().map_err(|error| part("hacheck", error))?,
             nudge: ears.nudge,
+            proxy_stats: ears.proxy_stats,
         };
         let config = system::system_config(&layout, &options.soa_dir, &addresses, &credentials);
         system::write(&layout, &config)?;

@@ -62,6 +62,8 @@ pub async fn down(
     if ask_to_end(&layout).await? {
         tell("the running process has ended; its services go on until they are drained".to_owned());
     }
+    // The load balancer of a process that was killed goes on without it.
+    paasta_smartstack::proxy::end_leftover(&layout.haproxy()).await;
     let started = match before.start(&layout, before.hacheck_port).await {
         Err(error @ LocalError::Port { .. }) => {
             tell(format!("{error}: load balancers cannot see what drains"));
@@ -137,7 +139,7 @@ impl Before {
         Some(Self {
             soa_dir: system.soa_dir().unwrap_or_default(),
             hacheck_port: if system.map().is_empty() { 0 } else { system.hacheck_port().unwrap_or_default() },
-            ears: EarAddresses { api: nowhere, nudge: nowhere },
+            ears: EarAddresses { api: nowhere, nudge: nowhere, proxy_stats: None },
         })
     }
 
@@ -151,6 +153,7 @@ impl Before {
             home: None,
             task_ports: PortRange::default(),
             task_environment: Vec::new(),
+            proxy: None,
         };
         Base::start(Hold::take(layout.root())?, &options, self.ears).await
     }

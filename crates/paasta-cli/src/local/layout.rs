@@ -11,8 +11,8 @@ use rustix::io::Errno;
 use super::{LocalCluster, LocalError, pointer_file};
 
 /// Everything that a local cluster puts into its state directory.
-pub(super) const OWN_NAMES: [&str; 7] =
-    ["checkouts", "coordination", "engine", "etc", "hacheck", "lock", "logs"];
+pub(super) const OWN_NAMES: [&str; 8] =
+    ["checkouts", "coordination", "engine", "etc", "hacheck", "haproxy", "lock", "logs"];
 
 /// The state directory.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -61,6 +61,11 @@ impl Layout {
     /// What hacheck was told.
     pub fn hacheck_spool(&self) -> PathBuf {
         self.root.join("hacheck")
+    }
+
+    /// HAProxy's configuration, sockets and log.
+    pub fn haproxy(&self) -> PathBuf {
+        self.root.join("haproxy")
     }
 
     /// Locks and counts.

@@ -10,6 +10,7 @@ mod down_plan;
 mod error;
 mod images;
 mod layout;
+mod proxy;
 mod status;
 mod system;
 mod up;
@@ -25,6 +26,7 @@ pub use down::{DownOptions, Downed, down};
 pub use down_plan::{DownPlan, plan_down};
 pub use error::LocalError;
 pub use layout::Layout;
+pub use proxy::ProxyOptions;
 pub use status::{LocalStatus, Tasks, soa_dir_before, state_dir_before, status};
 pub use system::{Addresses, Credentials, reachable};
 pub use up::{Options, Running, up};
@@ -44,6 +46,9 @@ pub struct Ports {
     /// deployd's ear for pushed tags.
     pub nudge: u16,
 }
+
+/// Where HAProxy's stats page usually is.
+pub const DEFAULT_STATS_PORT: u16 = 3212;
 
 /// The ports where PaaSTA's own parts usually listen.
 pub const DEFAULT_PORTS: Ports =

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use paasta_config::{Soa, SystemConfig};
-use paasta_core::{ClusterName, Engine as _, Health, InstanceId, Reading, Task, TaskPhase};
+use paasta_core::{ClusterName, Engine as _, Health, InstanceId, NoMaintenance, Reading, Task, TaskPhase};
 use paasta_marathon::{MarathonEngine, MarathonServers};
 use serde::Serialize;
 
@@ -86,7 +86,8 @@ pub async fn status(state_dir: &Path) -> LocalStatus {
 }
 
 async fn instances(system: &SystemConfig) -> Result<BTreeMap<InstanceId, Tasks>, String> {
-    let engine = MarathonEngine::from_system(system.map()).map_err(|error| error.to_string())?;
+    let engine = MarathonEngine::from_system(system.map(), Box::new(NoMaintenance));
+    let engine = engine.map_err(|error| error.to_string())?;
     let mut instances: BTreeMap<InstanceId, Tasks> = BTreeMap::new();
     for apps in engine.observe_all().await.homes.into_values() {
         let apps = match apps {

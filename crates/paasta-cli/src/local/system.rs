@@ -20,6 +20,8 @@ pub struct Addresses {
     pub hacheck: SocketAddr,
     /// deployd's ear for pushed tags.
     pub nudge: SocketAddr,
+    /// HAProxy's stats page, if one was asked for.
+    pub proxy_stats: Option<SocketAddr>,
 }
 
 /// Who may talk to the engine.
@@ -64,7 +66,7 @@ pub(super) fn system_config(
 ) -> Value {
     let url = |address| format!("http://{}", reachable(address));
     let logs = layout.logs().join("{service}.log");
-    json!({
+    let mut config = json!({
         "cluster": CLUSTER,
         "clusters": [CLUSTER],
         "soa_dir": soa_dir,
@@ -78,6 +80,7 @@ pub(super) fn system_config(
         "volumes": [],
         "coordination": { "driver": "file", "directory": layout.coordination() },
         "host_maintenance": "none",
+        "service_discovery_providers": {},
         "hacheck_port": addresses.hacheck.port(),
         "sensu_host": null,
         "log_writer": { "driver": "file", "options": { "path_format": logs } },
@@ -94,6 +97,7 @@ pub(super) fn system_config(
         },
         // One machine converges at its own pace: nobody else is waiting, and seconds are long.
         "deployd_number_workers": 4,
+        "deployd_regenerate_seconds": 2,
         "deployd_worker_failure_backoff_factor": 1,
         "deployd_failure_backoff_seconds_max": 30,
         "deployd_lock_held_seconds": 1,
@@ -101,7 +105,13 @@ pub(super) fn system_config(
         "deployd_pass_gap_seconds": 0.1,
         "deployd_file_sweep_seconds": 0.25,
         "deployd_listing_retry_seconds": 2,
-    })
+    });
+    if let Some(stats) = addresses.proxy_stats {
+        config["synapse_host"] = reachable(stats).ip().to_string().into();
+        config["synapse_port"] = stats.port().into();
+        config["service_discovery_providers"] = json!({ "smartstack": {} });
+    }
+    config
 }
 
 /// Writes it where commands look.

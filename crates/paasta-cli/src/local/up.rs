@@ -14,6 +14,7 @@ use tokio::task::JoinHandle;
 use super::base::{Base, EarAddresses, Hold, bind, part, port, stopped};
 use super::down::purge;
 use super::layout::{Layout, write_pointer};
+use super::proxy::{self, Following, ProxyOptions, stats_address};
 use super::system::Addresses;
 use super::{LocalCluster, LocalError, Ports};
 
@@ -34,6 +35,8 @@ pub struct Options {
     pub home: Option<PathBuf>,
     /// Environment that every task starts from.
     pub task_environment: Vec<(String, String)>,
+    /// A HAProxy before the services that have a `proxy_port`.
+    pub proxy: Option<ProxyOptions>,
 }
 
 /// A running local cluster. Dropping it ends it, and leaves its services running.
@@ -62,6 +65,7 @@ pub struct Running {
 ///     task_ports: paasta_engine::PortRange::default(),
 ///     home: None,
 ///     task_environment: Vec::new(),
+///     proxy: None,
 /// })
 /// .await?;
 /// println!("the API answers at {}", running.addresses().api);
@@ -87,15 +91,28 @@ pub async fn up(options: Options) -> Result<Running, LocalError> {
 async fn start(hold: Hold, options: &Options) -> Result<Running, LocalError> {
     let ears = Ears::bind(options).await?;
     let base = Base::start(hold, options, ears.addresses()?).await?;
-    converge(base, ears, options)
+    converge(base, ears, options).await
 }
 
-/// Adds the API and deployd, and lets commands find the cluster.
-fn converge(mut base: Base, ears: Ears, options: &Options) -> Result<Running, LocalError> {
-    let Ears { api, nudge } = ears;
+/// Adds the proxy, the API and deployd, and lets commands find the cluster.
+async fn converge(mut base: Base, ears: Ears, options: &Options) -> Result<Running, LocalError> {
+    let Ears { api, nudge, proxy } = ears;
     let daemon = base.daemon()?.with_nudges(nudge);
     let (passes, deployd) = (daemon.passes(), daemon.handle());
+    if let Some((proxy, stats)) = proxy {
+        let cluster = proxy::Cluster {
+            soa: Soa::open(&options.soa_dir),
+            system: base.system().clone(),
+            engine: passes.pass.engine.clone(),
+            hacheck: base.addresses().hacheck,
+            listen: options.listen,
+            folder: base.layout().haproxy(),
+        };
+        let following = Following::start(&proxy.program, stats, cluster).await?;
+        base.add(following.run(base.stopped()));
+    }
     let router = paasta_api::router(api_state(base.system(), &passes, &options.soa_dir)?);
+    let router = router.merge(paasta_deployd::queue_router(deployd.clone()));
     let stopped_api = base.stopped();
     base.add(async move {
         paasta_api::serve(api, router, stopped_api).await.map_err(|error| part("the API", error))
@@ -173,6 +190,7 @@ impl Drop for AbortOnDrop {
 struct Ears {
     api: TcpListener,
     nudge: NudgeListener,
+    proxy: Option<(ProxyOptions, SocketAddr)>,
 }
 
 impl Ears {
@@ -180,15 +198,23 @@ impl Ears {
         let at = |port| SocketAddr::new(options.listen, port);
         let api = bind("the API", "--api-port", at(options.ports.api)).await?;
         let address = at(options.ports.nudge);
-        let nudge = NudgeListener::bind(address).await;
+        let nudge = NudgeListener::bind(address);
         let nudge = nudge.map_err(|source| port("deployd", "--nudge-port", address, source))?;
-        Ok(Self { api, nudge })
+        let stats = |proxy: &ProxyOptions| {
+            let stats = stats_address(options.listen, proxy.stats_port);
+            let stats =
+                stats.map_err(|source| port("HAProxy", "--stats-port", at(proxy.stats_port), source))?;
+            Ok::<_, LocalError>((proxy.clone(), stats))
+        };
+        let proxy = options.proxy.as_ref().map(stats).transpose()?;
+        Ok(Self { api, nudge, proxy })
     }
 
     fn addresses(&self) -> Result<EarAddresses, LocalError> {
         Ok(EarAddresses {
             api: self.api.local_addr().map_err(|error| part("the API", error))?,
-            nudge: self.nudge.local_addr().map_err(|error| part("deployd", error))?,
+            nudge: self.nudge.local_addr(),
+            proxy_stats: self.proxy.as_ref().map(|(_, stats)| *stats),
         })
     }
 }

@@ -150,6 +150,11 @@ impl<'a> Namespace<'a> {
         self.map.get(key).and_then(integer)
     }
 
+    /// How often a load balancer tries again, at another server: `retries`, if it is a number.
+    pub fn retries(&self) -> Option<i64> {
+        self.map.get("retries").and_then(integer)
+    }
+
     /// The location types it is advertised in, as written.
     pub fn advertise(&self) -> &'a [Node] {
         self.map.get("advertise").and_then(Node::as_list).unwrap_or_default()

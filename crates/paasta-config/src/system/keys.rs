@@ -7,9 +7,13 @@
 //! | `host_maintenance` | string | `mesos` | `mesos`: at-risk hosts come from the Mesos master; `none`: no host is ever at risk |
 //! | `git_config.default_git_url` | string | the original's | where code is if service.yaml does not say; `{service}` is replaced |
 //! | `git_config.nudge_url_contains` | string | none | whoever is told of new tags is told only of repositories with this in their URL |
+//! | `git_config.nudge_servers` | list of strings | `[git_config.repos.yelpsoa-configs.deploy_server]` | who is told of new tags: `host` or `host:port` (port 5049) of each deployd; the one that leads takes it |
 //! | `git_config.timeout_seconds` | integer | `60` | how long one git repository may take to list its refs, and to take one |
+//! | `alertmanager_url` | string | none | an Alertmanager that alerts go to, such as `http://alertmanager:9093` |
+//! | `alerts_to_stdout` | boolean | `false` | whether programs write alerts to stdout, as lines of JSON |
 //! | `hacheck_port` | integer | `6666` | default port of `drain_method: hacheck` |
 //! | `history_directory` | string | below | where created versions are written down for `paasta why`; null writes nothing. Default: `history` below `coordination.directory` with `driver: file`, else `/var/lib/paasta/history` |
+//! | `marathon_deployments_max` | integer | `100` | deployments that may run at one Marathon at a time; what can wait leaves a fifth of them to people |
 
 use std::path::PathBuf;
 
@@ -20,6 +24,9 @@ use crate::{ClusterName, DEFAULT_SOA_DIR, Map, Node, Value};
 
 /// Where created versions are written down on hosts whose coordination is not in files.
 const DEFAULT_HISTORY_DIR: &str = "/var/lib/paasta/history";
+
+/// As many as Marathon itself takes by default.
+const DEFAULT_DEPLOYMENTS_MAX: usize = 100;
 
 /// One Marathon server of `marathon_servers`: a home for apps.
 #[derive(Clone, PartialEq, Eq)]
@@ -111,6 +118,8 @@ getters! {
     deployd_log_level: text or "INFO".to_owned() => String;
     /// Whether deployd's queue lives in ZooKeeper.
     deployd_use_zk_queue: boolean or true => bool;
+    /// Our own key: whether alerts are written to stdout, as lines of JSON.
+    alerts_to_stdout: boolean or false => bool;
     /// Whether Marathon tasks are registered for discovery.
     register_marathon_services: boolean or true => bool;
 }
@@ -232,10 +241,11 @@ impl SystemConfig {
         self.port("synapse_port", 3212)
     }
 
-    /// Where events for Sensu go; `None` (an explicit null) sends none.
+    /// Where events for Sensu go; `None` (null, `false` or an empty text) sends none.
     pub fn sensu_host(&self) -> Read<Option<String>> {
         match self.map.get("sensu_host") {
             None => Ok(Some("localhost".to_owned())),
+            Some(node) if !node.is_truthy() => Ok(None),
             Some(_) => Ok(self.scope().text_or_null("sensu_host")?.map(str::to_owned)),
         }
     }
@@ -243,6 +253,11 @@ impl SystemConfig {
     /// The port that goes with [`SystemConfig::sensu_host`].
     pub fn sensu_port(&self) -> Read<u16> {
         self.port("sensu_port", 3030)
+    }
+
+    /// Our own key: the Alertmanager that alerts go to; none if unset.
+    pub fn alertmanager_url(&self) -> Read<Option<String>> {
+        self.text("alertmanager_url")
     }
 
     /// Names of deployd's watchers that stay off.
@@ -260,6 +275,14 @@ impl SystemConfig {
         Ok(self.scope().map_or_null("git_config")?)
     }
 
+    /// Our own key: who is told of new tags, `host` or `host:port` each; `None` if unset.
+    pub fn nudge_servers(&self) -> Read<Option<Vec<String>>> {
+        let Some(map) = self.git_config()? else { return Ok(None) };
+        let scope = Scope { map, path: "git_config" };
+        let servers = scope.texts_or_null("nudge_servers")?;
+        Ok(servers.map(|servers| servers.into_iter().map(str::to_owned).collect()))
+    }
+
     /// Our own key: how long one git repository may take to list its refs, and to take one; `None` if unset.
     pub fn git_timeout_seconds(&self) -> Read<Option<u64>> {
         let Some(map) = self.git_config()? else { return Ok(None) };
@@ -274,11 +297,14 @@ impl SystemConfig {
         self.needed("dashboard_links", self.scope().map_or_null("dashboard_links")?)
     }
 
-    /// The names of enabled discovery providers (`smartstack`, `envoy`), in order.
-    pub fn service_discovery_providers(&self) -> Read<Vec<String>> {
-        let providers = self.scope().map_or_null("service_discovery_providers")?;
-        let names = providers.into_iter().flat_map(Map::iter).filter_map(|(name, _)| name.as_str());
-        Ok(names.map(str::to_owned).collect())
+    /// The names of enabled discovery providers (`smartstack`, `envoy`), in order; `None` if unset, where the original
+    /// has no provider at all and its checks end in a stack trace.
+    pub fn service_discovery_providers(&self) -> Read<Option<Vec<String>>> {
+        let Some(providers) = self.scope().map_or_null("service_discovery_providers")? else {
+            return Ok(None);
+        };
+        let names = providers.iter().filter_map(|(name, _)| name.as_str());
+        Ok(Some(names.map(str::to_owned).collect()))
     }
 
     /// Our own key: the soa-configs root of this host.
@@ -329,6 +355,19 @@ impl SystemConfig {
             (CoordinationDriver::File, Some(directory)) => directory.join("history"),
             _ => DEFAULT_HISTORY_DIR.into(),
         }))
+    }
+
+    /// Our own key: the most deployments that may run at one Marathon at a time.
+    pub fn marathon_deployments_max(&self) -> Read<usize> {
+        let key = "marathon_deployments_max";
+        let Some(node) = self.map.get_set(key) else { return Ok(DEFAULT_DEPLOYMENTS_MAX) };
+        let max = match node.value {
+            Value::Int(max) => usize::try_from(max).ok(),
+            _ => None,
+        };
+        Ok(max
+            .filter(|max| *max > 0)
+            .ok_or_else(|| SettingError::new(key, node, "an integer of at least 1"))?)
     }
 
     fn driver(&self, key: &str) -> Read<Driver> {

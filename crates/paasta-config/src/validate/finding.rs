@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::hints;
 use crate::yaml::Warning;
-use crate::{LoadError, Node, Position};
+use crate::{LoadError, Node, Position, SettingError, SystemError};
 
 /// One thing to change, or to look at. Its members are those of `paasta validate --json`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -82,6 +82,10 @@ impl Finding {
         let place = position.map(|position| format!("{position}: ")).unwrap_or_default();
         let message = text.strip_prefix(&place).unwrap_or(&text).to_owned();
         let mut finding = Self::whole(file, rule, message, hints::of_load_error(error)).at(position);
+        if let LoadError::System(SystemError::Setting(setting)) = error {
+            let alone = SettingError { position: None, ..setting.clone() };
+            finding.message = format!("in the system configuration, {alone}");
+        }
         if let LoadError::Io(error) = error {
             finding.file.clone_from(&error.path);
             finding.message = match error.source() {

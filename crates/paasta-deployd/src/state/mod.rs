@@ -1,44 +1,82 @@
 //! The state machine: what deployd knows and decides. No clock, no files, no tasks.
 
 mod event;
+mod listing;
+mod once;
+mod pace;
 mod queue;
 mod record;
 mod regeneration;
 mod snapshot;
 #[cfg(test)]
 mod tests;
+mod wakes;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use paasta_core::{Change, InstanceId, ServiceName, Timestamp};
+use paasta_core::{InstanceId, ServiceName, Standing, Timestamp};
 
-pub use event::{Action, Because, Event, Listed, Listing, Scope, Wake};
+pub use event::{Action, Because, Event, Listed, Listing, Scope, Tags, Wake};
+pub use once::Unsettled;
+pub use queue::Lane;
 pub use snapshot::{QueueEntry, RegenerationEntry, RunningEntry, Snapshot};
 
-use crate::Settings;
-use crate::ports::{PassReport, RegenerateResult};
+use crate::ports::{InboxEntry, PassReport, PassResult, RegenerateResult};
+use crate::{NudgeRefused, Settings};
 use queue::{Due, Queue};
-use record::{Next, Record, Stage};
+use record::{Record, Stage};
 use regeneration::Regeneration;
 
 /// Everything deployd knows. Same events at the same times, same actions.
 ///
-/// Promises, each with a property test: an instance that is listed is queued or running until it is no longer
-/// listed; never two passes of one instance at once; never more passes than workers; what happens during a
-/// pass leads to another one; a failing instance does not delay others.
+/// Promises, each with a property test:
+/// - an instance that is listed is queued or running until it is no longer listed;
+/// - never two passes of one instance at once;
+/// - never more passes than workers, but for urgent ones, which have some places more;
+/// - what happens during a pass leads to another one;
+/// - a failing instance does not delay others, and is tried for ever;
+/// - nothing starts before it leads, nor while it cannot tell; when it leads no longer, what runs is told to end;
+/// - whoever begins to lead looks at every instance, and believes no deployments.json before it has looked at the tags,
+///   or tried to for a few seconds;
+/// - a bounce keeps its deadline until it has ended, and one whose deadline has come waits for no other.
 #[derive(Debug)]
 pub struct Deployd {
     settings: Settings,
     phase: Phase,
+    standing: Standing,
     records: BTreeMap<InstanceId, Record>,
     by_short_id: BTreeMap<String, BTreeSet<InstanceId>>,
+    by_service: BTreeMap<ServiceName, BTreeSet<InstanceId>>,
     queue: Queue,
-    running: usize,
+    running: Places,
     regeneration: Regeneration,
     services: BTreeSet<ServiceName>,
     unreadable: BTreeMap<ServiceName, String>,
     listing: ListingStage,
+    listed_once: bool,
     next_sweep: SweepStage,
+    swept_once: bool,
+    /// Services whose files changed within the last seconds, and when.
+    changed_lately: BTreeMap<ServiceName, Timestamp>,
+    hosts: HostsStage,
+    leaving: BTreeSet<String>,
+    /// Entries of the shared queue whose instances are not known, and may yet be.
+    early_entries: Vec<InboxEntry>,
+}
+
+/// How many passes run, by what they may take.
+#[derive(Clone, Copy, Debug, Default)]
+struct Places {
+    urgent: usize,
+    usual: usize,
+    /// Of the usual ones, those that failed before.
+    retries: usize,
+}
+
+impl Places {
+    fn all(self) -> usize {
+        self.urgent + self.usual
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -67,6 +105,16 @@ enum ListingStage {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum SweepStage {
+    /// One is under way; files may have changed since it began.
+    Running {
+        again: bool,
+    },
+    At(Timestamp),
+}
+
+/// Looks at hosts that are about to leave.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum HostsStage {
     Running,
     At(Timestamp),
 }
@@ -77,15 +125,23 @@ impl Deployd {
         Self {
             settings,
             phase: Phase::New,
+            standing: Standing::Waiting { leader: None },
             records: BTreeMap::new(),
             by_short_id: BTreeMap::new(),
+            by_service: BTreeMap::new(),
             queue: Queue::default(),
-            running: 0,
+            running: Places::default(),
             regeneration: Regeneration::default(),
             services: BTreeSet::new(),
             unreadable: BTreeMap::new(),
             listing: ListingStage::Idle,
+            listed_once: false,
             next_sweep: SweepStage::At(Timestamp::default()),
+            swept_once: false,
+            changed_lately: BTreeMap::new(),
+            hosts: HostsStage::At(Timestamp::default()),
+            leaving: BTreeSet::new(),
+            early_entries: Vec::new(),
         }
     }
 
@@ -93,14 +149,26 @@ impl Deployd {
     pub fn handle(&mut self, now: Timestamp, event: Event) -> Vec<Action> {
         let mut actions = Vec::new();
         match event {
-            Event::Started => self.start(&mut actions),
+            Event::Started => self.start(),
+            Event::Stands(standing) => self.stands(now, standing, &mut actions),
+            Event::FilesStirred => self.sweep_soon(now),
             Event::InstancesListed(listing) => self.listed(now, listing, &mut actions),
             Event::ListingFailed(scope) => self.listing_failed(now, scope),
-            Event::FilesSwept { services, everything } => self.swept(now, services, everything, &mut actions),
+            Event::FilesSwept { services, everything, rest_seconds } => {
+                let rest_seconds = rest_seconds.unwrap_or(self.settings.file_sweep_seconds);
+                self.swept(now, services, everything, rest_seconds, &mut actions);
+            }
             Event::EngineChanged(change) => self.engine_changed(now, &change),
-            Event::PassFinished { instance, report } => self.pass_finished(now, instance, report),
+            Event::PassFinished { instance, report } => {
+                self.pass_finished(now, instance, report, &mut actions);
+            }
             Event::Regenerated { service, result } => self.regenerated(now, &service, &result),
             Event::Nudged(service) => self.nudged(now, &service, &mut actions),
+            Event::CountChanged(change) => self.count_changed(now, &change),
+            Event::HostsLooked(looked) => self.hosts_looked(now, looked),
+            Event::EntryTaken(entry) => self.entry_taken(now, entry, &mut actions),
+            Event::Reload => self.reload(&mut actions),
+            Event::SettingsRead(read) => self.settings_read(now, read, &mut actions),
             Event::Tick => {}
             Event::Shutdown => self.shut_down(now),
         }
@@ -113,217 +181,151 @@ impl Deployd {
         &self.settings
     }
 
-    fn start(&mut self, actions: &mut Vec<Action>) {
+    /// Whether a nudge is taken: one that stands by would keep it to itself, and whoever leads next looks at all tags
+    /// anyway.
+    pub(crate) fn takes_nudges(&self) -> Result<(), NudgeRefused> {
+        match self.phase {
+            Phase::Stopping { .. } => Err(NudgeRefused::Ending),
+            Phase::Working if self.leads() => Ok(()),
+            Phase::New | Phase::Working => Err(NudgeRefused::NotLeading(self.standing.clone())),
+        }
+    }
+
+    /// Instances are listed when the first sweep has ended: what changes before that is in the listing, and what changes
+    /// after it is found by the next sweep.
+    fn start(&mut self) {
         if self.phase == Phase::New {
             self.phase = Phase::Working;
-            self.list(Scope::All, actions);
         }
     }
 
-    /// Asks for a listing; one at a time, so that answers come in the order of the questions.
-    fn list(&mut self, scope: Scope, actions: &mut Vec<Action>) {
-        let scope = match std::mem::replace(&mut self.listing, ListingStage::Idle) {
-            ListingStage::Idle => scope,
-            ListingStage::Retry { scope: failed, .. } => failed.and(scope),
-            ListingStage::Running { and_then } => {
-                let both = match and_then {
-                    Some(earlier) => earlier.and(scope),
-                    None => scope,
-                };
-                self.listing = ListingStage::Running { and_then: Some(both) };
-                return;
-            }
-        };
-        self.listing = ListingStage::Running { and_then: None };
-        actions.push(Action::ListInstances(scope));
+    fn leads(&self) -> bool {
+        self.standing == Standing::Leading
     }
 
-    fn listed(&mut self, now: Timestamp, listing: Listing, actions: &mut Vec<Action>) {
-        if let ListingStage::Running { and_then } = std::mem::replace(&mut self.listing, ListingStage::Idle)
-            && let Some(scope) = and_then
-        {
-            self.list(scope, actions);
+    /// Whoever begins to lead looks at every instance, as nobody knows what the leader before left half done. Coming
+    /// out of doubt is no beginning. Whoever leads no longer ends what is under way, at once: another may have begun.
+    fn stands(&mut self, now: Timestamp, standing: Standing, actions: &mut Vec<Action>) {
+        let led = matches!(self.standing, Standing::Leading | Standing::Doubtful(_));
+        let ends = matches!(standing, Standing::Waiting { .. } | Standing::Lost(_));
+        self.standing = standing;
+        if self.leads() && !led {
+            self.regeneration.take_over(now, &self.settings);
+            self.hosts = match self.hosts {
+                HostsStage::Running => HostsStage::Running,
+                HostsStage::At(_) => HostsStage::At(now),
+            };
+            let deadline = self.settings.startup_deadline_seconds;
+            self.wake_all(now, Because::BeganToLead, deadline);
+            actions.push(Action::TakeEntries);
         }
-        self.take_services(now, &listing);
-        self.forget_missing(&listing, actions);
-        for (instance, listed) in listing.instances {
-            match self.records.get_mut(&instance) {
-                Some(record) => record.listed_again(listed),
-                None => self.add(now, instance, listed),
-            }
-        }
-    }
-
-    fn listing_failed(&mut self, now: Timestamp, scope: Scope) {
-        let scope = match std::mem::replace(&mut self.listing, ListingStage::Idle) {
-            ListingStage::Running { and_then: Some(more) } => scope.and(more),
-            ListingStage::Retry { scope: earlier, .. } => scope.and(earlier),
-            ListingStage::Running { and_then: None } | ListingStage::Idle => scope,
-        };
-        let at = now.plus_seconds(self.settings.listing_retry_seconds);
-        self.listing = ListingStage::Retry { at, scope };
-    }
-
-    fn take_services(&mut self, now: Timestamp, listing: &Listing) {
-        self.unreadable.retain(|service, _| !listing.scope.holds(service));
-        self.unreadable.extend(listing.unreadable.clone());
-        self.services.retain(|service| {
-            !listing.scope.holds(service)
-                || listing.services.contains(service)
-                || listing.unreadable.contains_key(service)
-        });
-        self.services.extend(listing.services.iter().chain(listing.unreadable.keys()).cloned());
-        self.regeneration.list(now, &self.services);
-    }
-
-    /// Drops what is no longer configured. What could not be read is not missing.
-    fn forget_missing(&mut self, listing: &Listing, actions: &mut Vec<Action>) {
-        let missing: Vec<InstanceId> = self
-            .records
-            .keys()
-            .filter(|id| listing.scope.holds(id.service()))
-            .filter(|id| !listing.unreadable.contains_key(id.service()))
-            .filter(|id| !listing.instances.contains_key(id))
-            .cloned()
-            .collect();
-        if !missing.is_empty() {
-            actions.push(Action::TellGone(missing.clone()));
-        }
-        for instance in missing {
-            if let Some(Record { stage: Stage::Running { next, .. }, .. }) = self.records.get_mut(&instance) {
-                *next = Next::Forget;
-                continue;
-            }
-            self.queue.remove(&instance);
-            self.forget(&instance);
-        }
-    }
-
-    fn forget(&mut self, instance: &InstanceId) {
-        self.records.remove(instance);
-        if let Some(same) = self.by_short_id.get_mut(&instance.short_id()) {
-            same.remove(instance);
-            if same.is_empty() {
-                self.by_short_id.remove(&instance.short_id());
-            }
-        }
-    }
-
-    fn add(&mut self, now: Timestamp, instance: InstanceId, listed: Listed) {
-        let due = self.due(now, Because::Startup, self.settings.startup_deadline_seconds);
-        self.by_short_id.entry(instance.short_id()).or_default().insert(instance.clone());
-        self.records.insert(instance.clone(), Record::new(listed));
-        self.queue.put(instance, due);
-    }
-
-    fn swept(
-        &mut self,
-        now: Timestamp,
-        services: BTreeSet<ServiceName>,
-        everything: bool,
-        actions: &mut Vec<Action>,
-    ) {
-        self.next_sweep = SweepStage::At(now.plus_seconds(self.settings.file_sweep_seconds));
-        if services.is_empty() && !everything {
-            return;
-        }
-        if everything {
-            let deadline = self.settings.big_bounce_deadline_seconds;
-            self.wake_all(now, Because::EverythingChanged, deadline);
-        }
-        self.wake_services(now, &services, Because::FilesChanged);
-        self.list(if everything { Scope::All } else { Scope::Services(services) }, actions);
-    }
-
-    fn engine_changed(&mut self, now: Timestamp, change: &Change) {
-        match change {
-            Change::App(app) => {
-                for instance in self.by_short_id.get(app.short_id()).cloned().unwrap_or_default() {
-                    self.wake(now, &instance, Because::EngineChanged, 0.0);
+        if let Standing::Doubtful(_) = self.standing {
+            for record in self.records.values_mut() {
+                if let Stage::Running(running) = &mut record.stage {
+                    running.doubted = true;
                 }
             }
-            Change::Lost => {
-                let deadline = self.settings.big_bounce_deadline_seconds;
-                self.wake_all(now, Because::EngineLost, deadline);
-            }
         }
+        if led && ends {
+            for (instance, record) in &mut self.records {
+                record.entries.clear();
+                if let Stage::Running(running) = &mut record.stage {
+                    running.entries.clear();
+                    if !std::mem::replace(&mut running.abandoned, true) {
+                        actions.push(Action::AbandonPass(instance.clone()));
+                    }
+                }
+            }
+            self.early_entries.clear();
+            actions.push(Action::ReleaseEntries);
+        }
+    }
+
+    fn sweep_soon(&mut self, now: Timestamp) {
+        self.next_sweep = match self.next_sweep {
+            SweepStage::At(at) => SweepStage::At(at.min(now)),
+            SweepStage::Running { .. } => SweepStage::Running { again: true },
+        };
+    }
+
+    fn reload(&mut self, actions: &mut Vec<Action>) {
+        if self.phase == Phase::Working {
+            actions.push(Action::ReadSettings);
+        }
+    }
+
+    /// Somebody asked for everything to be read anew: what could not be read before is no reason to leave the rest.
+    fn settings_read(
+        &mut self,
+        now: Timestamp,
+        read: Result<Box<Settings>, String>,
+        actions: &mut Vec<Action>,
+    ) {
+        if let Ok(settings) = read {
+            let once_tries = self.settings.once_tries;
+            self.settings = Settings { once_tries, ..(*settings).clone() };
+            actions.push(Action::UseSettings(settings));
+        }
+        self.regeneration.begin(now, &self.settings);
+        let deadline = self.settings.big_bounce_deadline_seconds;
+        self.wake_all(now, Because::EverythingChanged, deadline);
+        self.list(Scope::All, actions);
     }
 
     fn regenerated(&mut self, now: Timestamp, service: &ServiceName, result: &RegenerateResult) {
-        self.regeneration.finished(now, service, result, &self.settings);
+        let stopped = match result {
+            RegenerateResult::Failed(reason) if !self.leads() => {
+                Some(RegenerateResult::Stopped(reason.clone()))
+            }
+            _ => None,
+        };
+        self.regeneration.finished(now, service, stopped.as_ref().unwrap_or(result), &self.settings);
         if !self.services.contains(service) {
             self.regeneration.forget(service);
         }
         if *result == RegenerateResult::Changed {
             self.wake_services(now, &BTreeSet::from([service.clone()]), Because::DeploymentsChanged);
         }
-    }
-
-    /// A service that is not known yet may be new: it is listed, and regenerated at once when it is there.
-    fn nudged(&mut self, now: Timestamp, service: &ServiceName, actions: &mut Vec<Action>) {
-        if !self.regeneration.nudge(now, service) {
-            self.list(Scope::Services(BTreeSet::from([service.clone()])), actions);
+        if self.leads() && self.regeneration.held_until(now, service, &self.settings).is_none() {
+            self.release(now, service);
         }
     }
 
-    fn wake_all(&mut self, now: Timestamp, because: Because, deadline_seconds: f64) {
-        let all: Vec<InstanceId> = self.records.keys().cloned().collect();
-        for instance in all {
-            self.wake(now, &instance, because, deadline_seconds);
-        }
-    }
-
-    fn wake_services(&mut self, now: Timestamp, services: &BTreeSet<ServiceName>, because: Because) {
-        let theirs: Vec<(InstanceId, f64)> = self
-            .records
-            .iter()
-            .filter(|(id, _)| services.contains(id.service()))
-            .map(|(id, record)| (id.clone(), record.listed.bounce_start_deadline_seconds))
-            .collect();
-        for (instance, deadline_seconds) in theirs {
-            self.wake(now, &instance, because, deadline_seconds);
-        }
-    }
-
-    /// Lets an instance have a pass soon; one that is running has another one.
-    fn wake(&mut self, now: Timestamp, instance: &InstanceId, because: Because, deadline_seconds: f64) {
-        let due = self.due(now, because, deadline_seconds);
-        let Some(record) = self.records.get_mut(instance) else { return };
-        match &mut record.stage {
-            Stage::Running { next, .. } => next.again(due),
-            Stage::Queued => {
-                let Some(waiting) = self.queue.get(instance).copied() else { return };
-                if waiting.because == Because::Failed && !because.ends_backoff() {
-                    let wake = waiting.wake.or_later(due.wake);
-                    return self.queue.put(instance.clone(), Due { wake, ..waiting });
-                }
-                let rested = record.rested_at(self.settings.pass_gap_seconds);
-                let due = Due { wait_until: due.wait_until.max(rested), ..due };
-                self.queue.put(instance.clone(), waiting.merge(due));
-            }
-        }
-    }
-
-    fn due(&self, now: Timestamp, because: Because, deadline_seconds: f64) -> Due {
-        Due {
-            wait_until: now,
-            bounce_by: now.plus_seconds(deadline_seconds),
-            queued_at: now,
-            because,
-            wake: Wake { at: now, because },
-        }
-    }
-
-    fn pass_finished(&mut self, now: Timestamp, instance: InstanceId, report: PassReport) {
+    fn pass_finished(
+        &mut self,
+        now: Timestamp,
+        instance: InstanceId,
+        report: PassReport,
+        actions: &mut Vec<Action>,
+    ) {
+        let leads = self.leads();
         let Some(record) = self.records.get_mut(&instance) else { return };
-        if let Stage::Queued = record.stage {
-            return;
+        let running = match std::mem::replace(&mut record.stage, Stage::Queued) {
+            Stage::Running(running) => *running,
+            Stage::Queued => return,
+        };
+        self.running.leave(&running);
+        let blamed = leads && !running.abandoned && !running.doubted;
+        if blamed {
+            actions.push(Action::TellEnd { instance: instance.clone(), report: report.clone() });
         }
-        self.running = self.running.saturating_sub(1);
-        match record.finish(now, report, &self.settings) {
-            Some(due) => self.queue.put(instance, due),
-            None => self.forget(&instance),
+        let report = if blamed { report } else { without_blame(report) };
+        // Whatever it wanted to change waits for the tags.
+        let held = running.tags == Tags::Awaited && matches!(report.result, PassResult::Stopped(_));
+        record.held = leads && held;
+        if leads && matches!(report.result, PassResult::NotDeployed(_)) {
+            self.regeneration.lacks(now, instance.service());
         }
+        let finished = record.finish(now, report, running, &self.settings);
+        consume(finished.entries, actions);
+        let Some(mut due) = finished.due else { return self.forget(&instance, actions) };
+        if held && leads {
+            let soon = now.plus_seconds(self.settings.pass_gap_seconds);
+            let until = self.regeneration.held_until(now, instance.service(), &self.settings);
+            due.wait_until = until.map_or(soon, |until| until.max(soon));
+            self.regeneration.want(now, instance.service());
+        }
+        self.queue.put(instance, due);
     }
 
     fn shut_down(&mut self, now: Timestamp) {
@@ -332,60 +334,18 @@ impl Deployd {
             self.phase = Phase::Stopping { give_up_at };
         }
     }
+}
 
-    /// Starts what may start, and says when to come back.
-    fn go_on(&mut self, now: Timestamp, actions: &mut Vec<Action>) {
-        match self.phase {
-            Phase::New => {}
-            Phase::Working => {
-                self.start_due(now, actions);
-                if let Some(at) = self.next_wake() {
-                    actions.push(Action::WakeAt(at));
-                }
-            }
-            Phase::Stopping { give_up_at } => {
-                actions.retain(|action| !matches!(action, Action::ListInstances(_)));
-                let over = self.running == 0 || now >= give_up_at;
-                actions.push(if over { Action::Stop } else { Action::WakeAt(give_up_at) });
-            }
-        }
+/// A pass that failed while it might not act says nothing of its instance.
+fn without_blame(report: PassReport) -> PassReport {
+    match report.result {
+        PassResult::Failed(reason) => PassReport { result: PassResult::Stopped(reason), why: report.why },
+        _ => report,
     }
+}
 
-    fn start_due(&mut self, now: Timestamp, actions: &mut Vec<Action>) {
-        if let SweepStage::At(at) = self.next_sweep
-            && at <= now
-        {
-            self.next_sweep = SweepStage::Running;
-            actions.push(Action::SweepFiles);
-        }
-        if let ListingStage::Retry { at, scope } = &self.listing
-            && *at <= now
-        {
-            actions.push(Action::ListInstances(scope.clone()));
-            self.listing = ListingStage::Running { and_then: None };
-        }
-        actions.extend(self.regeneration.start(now, &self.settings).into_iter().map(Action::Regenerate));
-        while self.running < self.settings.workers
-            && let Some((instance, due)) = self.queue.pop(now)
-        {
-            if let Some(record) = self.records.get_mut(&instance) {
-                record.stage = Stage::Running { since: now, because: due.because, next: Next::AsReported };
-                self.running += 1;
-                actions.push(Action::StartPass { instance, wake: due.wake });
-            }
-        }
-    }
-
-    fn next_wake(&self) -> Option<Timestamp> {
-        let sweep = match self.next_sweep {
-            SweepStage::At(at) => Some(at),
-            SweepStage::Running => None,
-        };
-        let listing = match &self.listing {
-            ListingStage::Retry { at, .. } => Some(*at),
-            _ => None,
-        };
-        let queue = if self.running < self.settings.workers { self.queue.next_at() } else { None };
-        [sweep, listing, queue, self.regeneration.next_at(&self.settings)].into_iter().flatten().min()
+fn consume(entries: BTreeSet<String>, actions: &mut Vec<Action>) {
+    if !entries.is_empty() {
+        actions.push(Action::ConsumeEntries(entries));
     }
 }

@@ -9,8 +9,8 @@ use super::{address, need_registrations};
 use crate::params::Params;
 use crate::spool::summarize;
 use crate::{
-    DrainConfigError, DrainError, DrainMethod, DrainPlace, DrainStatus, DrainTiming, DrainTools, REASON,
-    SpoolAnswer, parse_spool_answer,
+    DrainConfigError, DrainError, DrainMethod, DrainPlace, DrainStatus, DrainTiming, DrainTools, HttpClients,
+    REASON, SpoolAnswer, parse_spool_answer,
 };
 
 const DELAY_SECONDS: f64 = 240.0;
@@ -59,7 +59,7 @@ impl HacheckParams {
 struct Hacheck {
     params: HacheckParams,
     registrations: Vec<Registration>,
-    http: reqwest::Client,
+    http: HttpClients,
 }
 
 impl Hacheck {
@@ -83,7 +83,7 @@ impl Hacheck {
     }
 
     async fn post_one(&self, url: String, form: &[(&str, String)]) -> Result<(), DrainError> {
-        let answer = self.http.post(&url).form(form).send().await;
+        let answer = self.http.changes.post(&url).form(form).send().await;
         let answer = answer.map_err(|source| DrainError::Unreachable { url: url.clone(), source })?;
         let status = answer.status();
         if status.is_success() || status.is_redirection() {
@@ -95,7 +95,7 @@ impl Hacheck {
 
     async fn ask_one(&self, url: String) -> Result<SpoolAnswer, DrainError> {
         let unreachable = |source| DrainError::Unreachable { url: url.clone(), source };
-        let answer = self.http.get(&url).send().await.map_err(unreachable)?;
+        let answer = self.http.questions.get(&url).send().await.map_err(unreachable)?;
         let status = answer.status().as_u16();
         let body = read_body(answer).await.map_err(unreachable)?;
         parse_spool_answer(status, &body).ok_or_else(|| DrainError::Unreadable {

@@ -13,7 +13,7 @@ use crate::params::Params;
 use crate::success_codes::SuccessCodes;
 use crate::{
     DrainConfigError, DrainError, DrainMethod, DrainPlace, DrainState, DrainStatus, DrainTiming, DrainTools,
-    SafeToKill,
+    HttpClients, SafeToKill,
 };
 
 /// Seconds for one request.
@@ -98,16 +98,16 @@ fn read_success_codes(params: &Params<'_>) -> Result<SuccessCodes, DrainConfigEr
 struct Http {
     params: HttpParams,
     place: DrainPlace,
-    http: reqwest::Client,
+    http: HttpClients,
 }
 
 impl Http {
     /// Asks once per registration, all at once; every answer has to be acceptable.
-    async fn call(&self, call: &HttpCall, task: &Task) -> Result<(), DrainError> {
+    async fn call(&self, http: &reqwest::Client, call: &HttpCall, task: &Task) -> Result<(), DrainError> {
         let (host, port) = address(task)?;
         let urls =
             self.place.registrations.iter().map(|registration| self.url(call, &host, port, registration));
-        try_join_all(urls.map(|url| self.call_one(call, url))).await?;
+        try_join_all(urls.map(|url| self.call_one(http, call, url))).await?;
         Ok(())
     }
 
@@ -121,8 +121,8 @@ impl Http {
         })
     }
 
-    async fn call_one(&self, call: &HttpCall, url: String) -> Result<(), DrainError> {
-        let request = self.http.request(call.method.clone(), &url);
+    async fn call_one(&self, http: &reqwest::Client, call: &HttpCall, url: String) -> Result<(), DrainError> {
+        let request = http.request(call.method.clone(), &url);
         let answer = request.timeout(Duration::from_secs(REQUEST_SECONDS_MAX)).send().await;
         let answer = answer.map_err(|source| DrainError::Unreachable { url: url.clone(), source })?;
         let status = answer.status().as_u16();
@@ -134,7 +134,7 @@ impl Http {
 
     /// As [`Http::call`], where an answer that is not acceptable means no.
     async fn question(&self, call: &HttpCall, task: &Task) -> Result<bool, DrainError> {
-        match self.call(call, task).await {
+        match self.call(&self.http.questions, call, task).await {
             Ok(()) => Ok(true),
             Err(DrainError::StatusCodeNotAcceptable { .. }) => Ok(false),
             Err(error) => Err(error),
@@ -149,11 +149,11 @@ impl DrainMethod for Http {
     }
 
     async fn drain(&self, task: &Task, _now: Timestamp) -> Result<(), DrainError> {
-        self.call(&self.params.drain, task).await
+        self.call(&self.http.changes, &self.params.drain, task).await
     }
 
     async fn stop_draining(&self, task: &Task) -> Result<(), DrainError> {
-        self.call(&self.params.stop_draining, task).await
+        self.call(&self.http.changes, &self.params.stop_draining, task).await
     }
 
     async fn status(&self, task: &Task) -> Result<DrainStatus, DrainError> {

@@ -6,8 +6,10 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use anyhow::Context;
-use clap::Parser;
-use paasta_engine::{Config, DirectoryArtifacts, EngineServer, PortRange, SecretText};
+use clap::{Parser, ValueEnum};
+use paasta_engine::{
+    Artifacts, Config, DirectoryArtifacts, EmptyArtifacts, EngineServer, IdleExecutor, PortRange, SecretText,
+};
 use tokio::signal::unix::{SignalKind, signal};
 
 /// Runs Marathon apps as processes of this machine
@@ -26,14 +28,27 @@ struct Args {
     #[arg(long, value_name = "FIRST-LAST", default_value = "31000-31999")]
     ports: PortRange,
     /// Directory with one directory per image tag, in a copy of which tasks run
-    #[arg(long, value_name = "DIR")]
-    artifacts_dir: PathBuf,
+    #[arg(long, value_name = "DIR", required_unless_present("executor"))]
+    artifacts_dir: Option<PathBuf>,
+    /// How tasks run
+    #[arg(long, value_enum, default_value_t)]
+    executor: Runs,
     /// The name under which this machine is reached
     #[arg(long, value_name = "NAME", default_value = "localhost")]
     host: String,
     /// File whose first line is the token that callers must show
     #[arg(long, value_name = "FILE")]
     token_file: Option<PathBuf>,
+}
+
+/// How tasks run.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+enum Runs {
+    /// As processes of this machine
+    #[default]
+    Process,
+    /// Not at all: tasks are kept as running and healthy without any process, for load tests
+    None,
 }
 
 #[tokio::main]
@@ -58,7 +73,17 @@ async fn main() -> ExitCode {
 }
 
 async fn run(args: Args) -> anyhow::Result<()> {
-    let mut config = Config::new(args.state_dir, Arc::new(DirectoryArtifacts::new(args.artifacts_dir)));
+    let artifacts: Arc<dyn Artifacts> = match (args.executor, args.artifacts_dir) {
+        (Runs::None, _) => Arc::new(EmptyArtifacts),
+        (Runs::Process, Some(directory)) => Arc::new(DirectoryArtifacts::new(directory)),
+        (Runs::Process, None) => {
+            anyhow::bail!("processes are run from copies of images: give --artifacts-dir")
+        }
+    };
+    let mut config = Config::new(args.state_dir, artifacts);
+    if args.executor == Runs::None {
+        config.executor = Some(Arc::new(IdleExecutor::default()));
+    }
     config.listen = args.listen;
     config.ports = args.ports;
     config.host = args.host;

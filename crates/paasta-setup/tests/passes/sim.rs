@@ -93,6 +93,7 @@ impl Sim {
             clock: Arc::new(clock.clone()),
             history: None,
             discovery: None,
+            leave: Default::default(),
             limits: Limits::default(),
         };
         let audited = Arc::new(Mutex::new(Audited::default()));

@@ -3,8 +3,11 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use paasta_bounce::WaitingOn;
 use paasta_config::{Node, Value};
-use paasta_core::{Fleet, Health, LogLevel, Reading, Task, TaskId, TaskPhase};
+use paasta_core::{
+    Action, Fleet, Gate, Haste, Health, LockGuard, LogLevel, NoRoom, Reading, Task, TaskId, TaskPhase,
+};
 use paasta_setup::{Discovery, DiscoveryQuestion, PassAction, PassReport, PassState};
 
 use crate::sim::{Shape, Sim, Want};
@@ -149,6 +152,61 @@ fn w12_a_broken_drain_does_not_stop_a_bounce() {
     }
 }
 
+/// An engine that takes no change now is waited for, whatever was to be done; nothing failed.
+#[test]
+fn a_busy_engine_is_waited_for() {
+    let busy = |sim: &Sim| {
+        sim.engine.world().faults.plan_changes([Some(paasta_testkit::Fault::Busy)]);
+        let report = pass(sim);
+        assert_eq!(report.problems, [""; 0], "{report:?}");
+        assert_eq!((report.state, report.look_again_seconds), (PassState::Working, Some(1.0)));
+        let told = report.why.waiting.iter().filter(|one| matches!(one, WaitingOn::EngineBusy(_))).count();
+        assert_eq!(told, 1, "{report:?}");
+        assert!(sim.log.records().iter().any(|line| line.message.ends_with("yet: the engine is busy")));
+        did(&report)
+    };
+    for shape in EACH {
+        let sim = Sim::new(shape, &want("crossover", 2), 0.0);
+        assert_eq!(busy(&sim), ["create"]);
+
+        let sim = Sim::new(shape, &want("crossover", 2), 0.0);
+        sim.seed("new", "current", 1, Health::Alive);
+        assert_eq!(busy(&sim), ["scale new 2"]);
+
+        let sim = Sim::new(shape, &want("crossover", 1), 0.0);
+        sim.seed("new", "current", 1, Health::Alive);
+        sim.seed("old", "current", 0, Health::Alive);
+        assert_eq!(busy(&sim), ["delete old"]);
+        assert_eq!(did(&pass(&sim)), ["delete old"]);
+        sim.step(1.0);
+        assert_eq!(sim.engine.truth().len(), 1);
+    }
+    let sim = Sim::new(Shape::Marathon, &want("downthenup", 1), 100.0);
+    sim.seed("old", "current", 1, Health::Alive);
+    pass(&sim);
+    sim.clock.advance(200.0);
+    assert_eq!(busy(&sim), ["kill 1"]);
+}
+
+/// A gate without room is as good as a busy engine, and nothing is sent.
+#[test]
+fn a_gate_without_room_is_waited_for() {
+    struct Shut;
+    #[async_trait::async_trait]
+    impl Gate for Shut {
+        async fn enter(&self, _: &Action, haste: Haste) -> Result<LockGuard, NoRoom> {
+            Err(NoRoom(format!("97 deployments run, {haste:?}")))
+        }
+    }
+    let mut sim = Sim::new(Shape::Marathon, &want("crossover", 2), 0.0);
+    sim.pass.leave.gate = Arc::new(Shut);
+    sim.pass.leave.haste = Haste::Usual;
+    let report = pass(&sim);
+    assert_eq!((report.problems.len(), report.look_again_seconds), (0, Some(1.0)));
+    assert!(report.why.waiting.contains(&WaitingOn::EngineBusy("97 deployments run, Usual".to_owned())));
+    assert_eq!(sim.engine.world().calls().writes, 0);
+}
+
 /// Our own drains end by themselves; one that is still wanted is sent again before that (defect B12).
 #[test]
 fn a_drain_that_is_still_wanted_is_renewed_in_time() {
@@ -237,6 +295,33 @@ fn load_balancers_have_a_say_where_the_settings_ask_for_it() {
         sim.pass.discovery = Some(Arc::new(See(answer)));
         assert_eq!(pass(&sim).actions.len(), drained);
     }
+}
+
+/// A task that is not happy anyway, and a broken host with it, is no reason to ask.
+#[test]
+fn load_balancers_are_asked_of_tasks_that_are_happy_without_them() {
+    #[derive(Default)]
+    struct Asked(std::sync::Mutex<Vec<Vec<String>>>);
+    #[async_trait::async_trait]
+    impl Discovery for Asked {
+        async fn seen(&self, question: &DiscoveryQuestion<'_>) -> BTreeMap<TaskId, Reading<bool>> {
+            let ids = question.tasks.iter().map(|task| task.id.as_str().to_owned()).collect();
+            self.0.lock().expect("no panic").push(ids);
+            BTreeMap::new()
+        }
+    }
+    let mut sim = Sim::new(Shape::Marathon, &want("crossover", 2), 10.0);
+    sim.seed("new", "current", 2, Health::Dead);
+    let params = [(Node::text("check_haproxy"), Node::new(Value::Bool(true)))].into_iter().collect();
+    sim.wanted.settings.insert(Node::text("bounce_health_params"), Node::new(Value::Map(params)));
+    let asked = Arc::new(Asked::default());
+    sim.pass.discovery = Some(asked.clone());
+    pass(&sim);
+    assert!(asked.0.lock().expect("no panic").is_empty());
+    sim.seed("old", "current", 2, Health::Alive);
+    pass(&sim);
+    let asked = asked.0.lock().expect("no panic");
+    assert!(!asked.is_empty() && asked.iter().flatten().all(|id| id.starts_with("old")), "{asked:?}");
 }
 
 /// What `delete_app` of the original raises ends its pass; here it is told, and the app goes with the next pass.

@@ -39,7 +39,7 @@ struct Args {
 async fn main() -> ExitCode {
     let args = Args::parse();
     program::start_logging(args.verbose);
-    if needs_all(&args, std::io::stdin().is_terminal()) {
+    if program::needs_all(std::io::stdin().is_terminal(), args.all, args.dry_run) {
         eprintln!(
             "error: this brings every instance of the cluster to what is wanted\n\n\
              hint: Say --all to do so, or --dry-run to see what it would do."
@@ -56,26 +56,23 @@ async fn main() -> ExitCode {
     }
 }
 
-/// Machines run it as the original is run; a person may not know how much it does.
-fn needs_all(args: &Args, terminal: bool) -> bool {
-    terminal && !args.all && !args.dry_run
-}
-
 /// Whether all went well.
 async fn run(args: &Args) -> anyhow::Result<bool> {
     let system = program::system_config()?;
     let soa = Soa::open(program::soa_root(args.soa_dir.as_deref(), &system)?).cached();
-    let counts = passes::counts(None, &system)?;
+    let coordination = passes::coordination("deploy_marathon_services", &system)?;
+    let counts = passes::counts(None, &coordination)?;
     let cluster = system.cluster()?;
     let (ids, failures) = dry_run::instances(&soa, &cluster)?;
     let all_are_listed = passes::tell_unlisted(&failures);
-    let passes = Passes::from_system("deploy_marathon_services", soa, system, counts)?;
+    let passes = Passes::from_system("deploy_marathon_services", soa, system, counts, &coordination)?;
     let good = if args.dry_run {
         passes::plan_and_tell(&passes, &ids, args.json).await
     } else {
         passes::tell_radius(&ids, &cluster);
-        passes::run_and_tell(&passes, &ids, Asked::ForAll, args.json).await
+        passes::run_and_tell(&passes.alerting(), &ids, Asked::ForAll, args.json).await
     };
+    coordination.close().await;
     Ok(good && all_are_listed)
 }
 
@@ -87,7 +84,8 @@ mod tests {
     fn only_somebody_at_a_terminal_has_to_say_all() {
         let needs = |arguments: &[&str], terminal| {
             let arguments = ["deploy_marathon_services"].iter().chain(arguments);
-            needs_all(&Args::parse_from(arguments), terminal)
+            let args = Args::parse_from(arguments);
+            program::needs_all(terminal, args.all, args.dry_run)
         };
         assert!(needs(&[], true) && needs(&["--json"], true));
         assert!(!needs(&["--all"], true) && !needs(&["--dry-run"], true) && !needs(&[], false));

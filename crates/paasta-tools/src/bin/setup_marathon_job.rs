@@ -71,7 +71,8 @@ async fn main() -> ExitCode {
 async fn run(args: &Args, named: Vec<InstanceId>) -> anyhow::Result<bool> {
     let system = program::system_config()?;
     let soa = Soa::open(program::soa_root(args.soa_dir.as_deref(), &system)?).cached();
-    let counts = passes::counts(args.autoscaled_counts.as_deref(), &system)?;
+    let coordination = passes::coordination("setup_marathon_job", &system)?;
+    let counts = passes::counts(args.autoscaled_counts.as_deref(), &coordination)?;
     let cluster = system.cluster()?;
     let mut good = true;
     let ids = if args.instances.is_empty() {
@@ -89,10 +90,13 @@ async fn run(args: &Args, named: Vec<InstanceId>) -> anyhow::Result<bool> {
         named
     };
     if !args.dry_run {
-        let passes = Passes::from_system("setup_marathon_job", soa, system, counts)?;
+        let passes =
+            Passes::from_system("setup_marathon_job", soa, system, counts, &coordination)?.alerting();
         let asked = if args.all { Asked::ForAll } else { Asked::ByName };
         passes::tell_radius(&ids, &cluster);
-        return Ok(passes::run_and_tell(&passes, &ids, asked, args.json).await && good);
+        good &= passes::run_and_tell(&passes, &ids, asked, args.json).await;
+        coordination.close().await;
+        return Ok(good);
     }
     let renderer = MarathonRenderer::from_system(system.map())?;
     for id in &ids {

@@ -12,9 +12,10 @@ use paasta_config::SystemConfig;
 use paasta_core::InstanceId;
 use tokio::process::{Child, Command};
 
-use super::http;
+use super::on_this_machine;
 use super::stage::{SERVICE, Stage};
 use super::watch::{Tally, View};
+use crate::http;
 use crate::local;
 
 /// How long the cluster may take to come up.
@@ -89,7 +90,8 @@ impl Cluster {
         for task in marathon.app_statuses.iter().flat_map(|app| &app.tasks) {
             look.tasks.insert(task.id.clone());
             let Some(port) = task.port.filter(|_| task.is_healthy == Some(true)) else { continue };
-            let answer = http::get(self.hacheck_port, &format!("/http/{id}/{port}/version")).await;
+            let answer =
+                http::get(on_this_machine(self.hacheck_port), &format!("/http/{id}/{port}/version")).await;
             match answer.map_err(anyhow::Error::msg)? {
                 answer if answer.status == 200 => look.view.rotation.push(port),
                 answer if answer.body.contains("Drained by Paasta") => {
@@ -103,7 +105,7 @@ impl Cluster {
 
     /// Kills the process behind `port` as a crash would, and tells its process id.
     pub(super) async fn kill_task(&self, port: u16) -> anyhow::Result<u32> {
-        let answer = http::get(port, "/pid").await.map_err(anyhow::Error::msg)?;
+        let answer = http::get(on_this_machine(port), "/pid").await.map_err(anyhow::Error::msg)?;
         let pid: u32 = answer.body.trim().parse().context("the service did not tell its process id")?;
         let raw = i32::try_from(pid).context("a strange process id")?;
         let pid_to_kill = rustix::process::Pid::from_raw(raw).context("a strange process id")?;

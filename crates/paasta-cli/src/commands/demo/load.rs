@@ -8,8 +8,9 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-use super::http;
+use super::on_this_machine;
 use super::watch::View;
+use crate::http;
 
 /// How many requests may be under way at once.
 const WORKERS: usize = 6;
@@ -77,7 +78,7 @@ fn pick(rotation: &[u16], turn: usize) -> Option<u16> {
 }
 
 async fn ask(port: u16) -> Result<(), String> {
-    match http::get(port, "/version").await?.status {
+    match http::get(on_this_machine(port), "/version").await?.status {
         200 => Ok(()),
         status => Err(format!("status {status}")),
     }

@@ -1,7 +1,6 @@
 //! `paasta demo`: a service deployed, bounced, drained, stopped and healed on this machine.
 
 mod cluster;
-mod http;
 mod load;
 mod stage;
 mod steps;
@@ -9,6 +8,7 @@ mod summary;
 mod watch;
 
 use std::io::Write;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -32,6 +32,11 @@ pub(crate) struct Args {
     /// Leave the cluster running at the end, and say what to try next
     #[arg(long)]
     keep: bool,
+}
+
+/// A port of this machine.
+fn on_this_machine(port: u16) -> SocketAddr {
+    (Ipv4Addr::LOCALHOST, port).into()
 }
 
 pub(crate) fn run(args: &Args, cx: &mut Context) -> anyhow::Result<ExitCode> {

@@ -3,13 +3,14 @@
 use std::collections::BTreeSet;
 
 use async_trait::async_trait;
-use paasta_config::Map;
-use paasta_core::Reading;
 
-/// Tells which hosts are about to leave; tasks there are at risk.
+use crate::Reading;
+
+/// Tells which hosts are about to leave; tasks there are at risk. Engines ask it, and what knows the machines of a cluster
+/// answers.
 #[async_trait]
 pub trait LeavingHosts: Send + Sync {
-    /// The hosts, named as Marathon names them, or why they are not known.
+    /// The hosts, named as the engine names them, or why they are not known.
     async fn leaving_hosts(&self) -> Reading<BTreeSet<String>>;
 }
 
@@ -41,15 +42,5 @@ impl UnknownMaintenance {
 impl LeavingHosts for UnknownMaintenance {
     async fn leaving_hosts(&self) -> Reading<BTreeSet<String>> {
         Reading::Unknown(self.reason.clone())
-    }
-}
-
-/// What the system configuration says about maintenance.
-pub(crate) fn from_system(system: &Map) -> Box<dyn LeavingHosts> {
-    match system.get_set("host_maintenance").and_then(|node| node.as_str()) {
-        Some("none") => Box::new(NoMaintenance),
-        _ => Box::new(UnknownMaintenance::new(
-            "host maintenance is not readable yet: set `host_maintenance` to `none` where no host is ever drained",
-        )),
     }
 }

@@ -1,214 +1,15 @@
-//! One test per promise of the machine; most drive it through a random life.
+//! Promises of the machine, held by driving it through random lives.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use paasta_core::{AppId, Change, InstanceId, ServiceName, Timestamp};
+use paasta_core::{AppId, Change, InstanceId, ServiceName, Standing, Timestamp};
 use proptest::prelude::*;
 
-use super::record::backoff_seconds;
-use super::{Action, Because, Deployd, Event, Listing, Scope};
+use super::super::record::backoff_seconds;
+use super::{at, finished, id, machine, passes, service};
 use crate::Settings;
-use crate::ports::{PassReport, PassResult, RegenerateResult};
-
-fn id(text: &str) -> InstanceId {
-    text.parse().expect("an instance")
-}
-
-fn service(text: &str) -> ServiceName {
-    ServiceName::new(text).expect("a service")
-}
-
-fn at(seconds: f64) -> Timestamp {
-    Timestamp::from_seconds(seconds)
-}
-
-fn finished(instance: &str, result: PassResult) -> Event {
-    Event::PassFinished { instance: id(instance), report: PassReport::new(result) }
-}
-
-fn passes(actions: &[Action]) -> Vec<String> {
-    let started = actions.iter().filter_map(|action| match action {
-        Action::StartPass { instance, .. } => Some(instance.to_string()),
-        _ => None,
-    });
-    started.collect()
-}
-
-fn regenerated(actions: &[Action]) -> Vec<String> {
-    let started = actions.iter().filter_map(|action| match action {
-        Action::Regenerate(service) => Some(service.to_string()),
-        _ => None,
-    });
-    started.collect()
-}
-
-fn wake_at(actions: &[Action]) -> Option<Timestamp> {
-    actions.iter().rev().find_map(|action| match action {
-        Action::WakeAt(at) => Some(*at),
-        _ => None,
-    })
-}
-
-/// A machine that knows these instances; its first passes are not started yet if `workers` is zero.
-fn machine(workers: usize, instances: &[&str]) -> (Deployd, Vec<String>) {
-    let settings = Settings { workers, regenerate_seconds: 0.0, ..Settings::default() };
-    let mut deployd = Deployd::new(settings);
-    deployd.handle(at(0.0), Event::Started);
-    let listing = Listing::of(Scope::All, instances.iter().map(|text| id(text)));
-    let actions = deployd.handle(at(0.0), Event::InstancesListed(listing));
-    (deployd, passes(&actions))
-}
-
-#[test]
-fn every_instance_is_queued_at_start_and_workers_are_the_bound() {
-    let (mut deployd, started) = machine(2, &["a.one", "a.two", "b.one"]);
-    assert_eq!(started, ["a.one", "a.two"]);
-    let actions = deployd.handle(at(1.0), finished("a.two", PassResult::Steady));
-    assert_eq!(passes(&actions), ["b.one"]);
-}
-
-#[test]
-fn an_event_during_a_pass_leads_to_another_one() {
-    let (mut deployd, _) = machine(1, &["a.main"]);
-    deployd.handle(at(1.0), Event::EngineChanged(Change::App(AppId::new("/a.main.gitx.configy"))));
-    let actions = deployd.handle(at(2.0), finished("a.main", PassResult::Steady));
-    assert_eq!(passes(&actions), Vec::<String>::new());
-    let again = wake_at(&actions).expect("a time");
-    assert_eq!(passes(&deployd.handle(again, Event::Tick)), ["a.main"]);
-    assert!(again <= at(2.0).plus_seconds(Settings::default().pass_gap_seconds));
-}
-
-#[test]
-fn a_held_lock_queues_again_and_is_no_failure() {
-    //! `deploy_marathon_service` of the original consumes the entry (defect B6).
-    let (mut deployd, _) = machine(1, &["a.main"]);
-    deployd.handle(at(0.0), finished("a.main", PassResult::LockHeld));
-    let entry = deployd.snapshot(at(0.0)).queue.remove(0);
-    assert_eq!((entry.wait_until, entry.because, entry.failures), (at(5.0), Because::LockHeld, 0));
-}
-
-#[test]
-fn backoff_doubles_to_its_maximum_and_ends_with_success() {
-    //! `PaastaDeployWorker.process_service_instance`: 60, 120, … 6000; never dropped (defect B7).
-    let (mut deployd, _) = machine(1, &["a.main"]);
-    let mut now = at(0.0);
-    let mut waits = Vec::new();
-    for _ in 0..30 {
-        deployd.handle(now, finished("a.main", PassResult::Failed("poison".into())));
-        let next = deployd.snapshot(now).queue.first().expect("never dropped").wait_until;
-        waits.push(next.since(now).as_secs());
-        now = next;
-        assert_eq!(passes(&deployd.handle(now, Event::Tick)), ["a.main"]);
-    }
-    assert_eq!(waits[..8], [60, 120, 240, 480, 960, 1920, 3840, 6000]);
-    assert!(waits[8..].iter().all(|wait| *wait == 6000));
-    deployd.handle(now, finished("a.main", PassResult::Steady));
-    assert_eq!(deployd.snapshot(now).queue.first().expect("queued").failures, 0);
-}
-
-#[test]
-fn engine_noise_does_not_cut_a_backoff_short_but_people_do() {
-    let (mut deployd, _) = machine(1, &["a.main"]);
-    deployd.handle(at(0.0), finished("a.main", PassResult::Failed("no".into())));
-    let noise = Event::EngineChanged(Change::App(AppId::new("a.main.git.config")));
-    assert_eq!(passes(&deployd.handle(at(5.0), noise)), Vec::<String>::new());
-    let swept = Event::FilesSwept { services: BTreeSet::from([service("a")]), everything: false };
-    assert_eq!(passes(&deployd.handle(at(6.0), swept)), ["a.main"]);
-}
-
-#[test]
-fn what_cannot_be_read_stays_and_what_is_gone_goes() {
-    let (mut deployd, _) = machine(1, &["a.main", "b.main", "c.main"]);
-    let mut listing = Listing::of(Scope::All, [id("c.main")]);
-    listing.unreadable.insert(service("b"), "broken YAML".into());
-    let actions = deployd.handle(at(1.0), Event::InstancesListed(listing));
-    assert!(actions.contains(&Action::TellGone(vec![id("a.main")])), "{actions:?}");
-    let snapshot = deployd.snapshot(at(1.0));
-    let queued: Vec<String> = snapshot.queue.iter().map(|entry| entry.instance.to_string()).collect();
-    assert_eq!(queued, ["b.main", "c.main"]);
-    assert_eq!(snapshot.unreadable.len(), 1);
-    assert_eq!(snapshot.running.len(), 1, "a pass under way ends by itself");
-    deployd.handle(at(2.0), finished("a.main", PassResult::Steady));
-    let left = deployd.snapshot(at(2.0));
-    assert!(left.queue.iter().all(|entry| entry.instance != id("a.main")));
-}
-
-#[test]
-fn an_urgent_change_goes_before_a_big_bounce() {
-    let (mut deployd, _) = machine(1, &["a.main", "b.main", "z.main"]);
-    let everything = Event::FilesSwept { services: BTreeSet::new(), everything: true };
-    deployd.handle(at(1.0), everything);
-    let urgent = Event::FilesSwept { services: BTreeSet::from([service("z")]), everything: false };
-    deployd.handle(at(2.0), urgent);
-    let actions = deployd.handle(at(3.0), finished("a.main", PassResult::Steady));
-    assert_eq!(passes(&actions), ["z.main"]);
-}
-
-#[test]
-fn nudges_regenerate_at_once_and_what_changed_is_looked_at() {
-    let (mut deployd, _) = machine(4, &["a.main"]);
-    deployd
-        .handle(at(0.0), Event::Regenerated { service: service("a"), result: RegenerateResult::Unchanged });
-    deployd.handle(at(0.0), finished("a.main", PassResult::Steady));
-    let actions = deployd.handle(at(9.0), Event::Nudged(service("a")));
-    assert_eq!(regenerated(&actions), ["a"]);
-    // A nudge while it runs is not lost: the listing under way may not hold the new tag yet.
-    assert_eq!(regenerated(&deployd.handle(at(9.1), Event::Nudged(service("a")))), Vec::<String>::new());
-    let changed = Event::Regenerated { service: service("a"), result: RegenerateResult::Changed };
-    let actions = deployd.handle(at(9.2), changed);
-    assert_eq!(regenerated(&actions), ["a"]);
-    assert_eq!(passes(&actions), ["a.main"]);
-}
-
-#[test]
-fn a_nudge_for_a_service_nobody_knows_lists_it() {
-    let (mut deployd, _) = machine(4, &[]);
-    let actions = deployd.handle(at(1.0), Event::Nudged(service("new")));
-    let scope = Scope::Services(BTreeSet::from([service("new")]));
-    assert!(actions.contains(&Action::ListInstances(scope.clone())));
-    let actions = deployd.handle(at(1.0), Event::InstancesListed(Listing::of(scope, [id("new.main")])));
-    assert_eq!(regenerated(&actions), ["new"]);
-    assert_eq!(passes(&actions), ["new.main"]);
-}
-
-#[test]
-fn regenerations_are_bounded_and_a_dead_remote_backs_off() {
-    let settings =
-        Settings { regenerations_at_once: 2, workers: 1, regenerate_seconds: 2.0, ..Settings::default() };
-    let mut deployd = Deployd::new(settings);
-    deployd.handle(at(0.0), Event::Started);
-    let listing = Listing::of(Scope::All, ["a.m", "b.m", "c.m"].map(id));
-    let actions = deployd.handle(at(0.0), Event::InstancesListed(listing));
-    assert_eq!(regenerated(&actions), ["a", "b"]);
-    let failed =
-        |name| Event::Regenerated { service: service(name), result: RegenerateResult::Failed("gone".into()) };
-    assert_eq!(regenerated(&deployd.handle(at(1.0), failed("a"))), ["c"]);
-    deployd
-        .handle(at(1.0), Event::Regenerated { service: service("c"), result: RegenerateResult::Unchanged });
-    assert_eq!(regenerated(&deployd.handle(at(3.0), Event::Tick)), ["c"], "a waits twice as long");
-    assert_eq!(deployd.snapshot(at(3.0)).regenerations_failing[0].failures, 1);
-}
-
-#[test]
-fn a_failed_listing_is_tried_again() {
-    let mut deployd = Deployd::new(Settings::default());
-    deployd.handle(at(0.0), Event::Started);
-    deployd.handle(at(0.0), Event::ListingFailed(Scope::All));
-    let actions = deployd.handle(at(5.0), Event::Tick);
-    assert!(actions.contains(&Action::ListInstances(Scope::All)));
-}
-
-#[test]
-fn shutdown_waits_for_passes_but_not_for_ever() {
-    let (mut deployd, _) = machine(1, &["a.main", "b.main"]);
-    let actions = deployd.handle(at(1.0), Event::Shutdown);
-    assert_eq!(actions, [Action::WakeAt(at(5.5))]);
-    let ended = deployd.handle(at(2.0), finished("a.main", PassResult::Steady));
-    assert_eq!(ended, [Action::Stop]);
-    let (mut deployd, _) = machine(1, &["a.main"]);
-    deployd.handle(at(1.0), Event::Shutdown);
-    assert_eq!(deployd.handle(at(5.5), Event::Tick), [Action::Stop]);
-}
+use crate::ports::{CountChange, HostsLooked, PassReport, PassResult, RegenerateResult};
+use crate::state::{Action, Deployd, Event, Lane, Listed, Listing, Scope};
 
 /// One step of a random life.
 #[derive(Clone, Debug)]
@@ -221,19 +22,27 @@ enum Step {
     Lost,
     Nudge(u8),
     Regenerated { which: u8, how: u8 },
+    Stand(u8),
+    Count(u8),
+    Hosts { which: u8, well: bool },
+    Reload,
     List { present: u8, unreadable: u8 },
 }
 
 fn steps() -> impl Strategy<Value = Vec<Step>> {
     let step = prop_oneof![
         4 => any::<u16>().prop_map(Step::Wait),
-        6 => (any::<u8>(), 0..6u8).prop_map(|(which, how)| Step::End { which, how }),
+        6 => (any::<u8>(), 0..9u8).prop_map(|(which, how)| Step::End { which, how }),
         2 => any::<u8>().prop_map(Step::Engine),
         2 => any::<u8>().prop_map(Step::Files),
         1 => Just(Step::Everything),
         1 => Just(Step::Lost),
         1 => any::<u8>().prop_map(Step::Nudge),
         2 => (any::<u8>(), 0..3u8).prop_map(|(which, how)| Step::Regenerated { which, how }),
+        2 => (0..5u8).prop_map(Step::Stand),
+        1 => any::<u8>().prop_map(Step::Count),
+        1 => (any::<u8>(), any::<bool>()).prop_map(|(which, well)| Step::Hosts { which, well }),
+        1 => Just(Step::Reload),
         1 => (any::<u8>(), any::<u8>()).prop_map(|(present, unreadable)| Step::List { present, unreadable }),
     ];
     proptest::collection::vec(step, 1..120)
@@ -244,8 +53,14 @@ struct Life {
     deployd: Deployd,
     now: Timestamp,
     workers: usize,
+    standing: Standing,
     configured: BTreeSet<InstanceId>,
     running: BTreeSet<InstanceId>,
+    abandoned: BTreeSet<InstanceId>,
+    /// Until when each bounce could stand back, as it was last seen.
+    deadlines: BTreeMap<InstanceId, Timestamp>,
+    looking_at_hosts: bool,
+    reading: bool,
     regenerating: BTreeSet<ServiceName>,
     asked: BTreeMap<InstanceId, Timestamp>,
     happened: BTreeMap<InstanceId, Timestamp>,
@@ -255,15 +70,31 @@ struct Life {
 
 const INSTANCES: [&str; 8] = ["a.one", "a.two", "b.one", "c_d.one", "c--d.one", "e.x", "e.y", "f.main"];
 
+/// Places that only urgent passes may take.
+const URGENT: usize = 1;
+
 impl Life {
     fn new(workers: usize) -> Self {
-        let deployd = Deployd::new(Settings { workers, regenerations_at_once: 2, ..Settings::default() });
+        let deployd = Deployd::new(Settings {
+            workers,
+            urgent_workers: URGENT,
+            regenerations_at_once: 2,
+            regenerate_seconds: 2.0,
+            resync_seconds: 20.0,
+            maintenance_polling_seconds: 5.0,
+            ..Settings::default()
+        });
         let mut life = Self {
             deployd,
             now: at(1000.0),
             workers,
+            standing: Standing::Leading,
             configured: BTreeSet::new(),
             running: BTreeSet::new(),
+            abandoned: BTreeSet::new(),
+            deadlines: BTreeMap::new(),
+            looking_at_hosts: false,
+            reading: false,
             regenerating: BTreeSet::new(),
             asked: BTreeMap::new(),
             happened: BTreeMap::new(),
@@ -271,6 +102,8 @@ impl Life {
             trace: Vec::new(),
         };
         life.send(Event::Started);
+        life.send(Event::Stands(Standing::Leading));
+        life.send(Event::FilesSwept { services: BTreeSet::new(), everything: false, rest_seconds: None });
         life.list(u8::MAX, 0);
         life
     }
@@ -286,11 +119,26 @@ impl Life {
                         looks || wake.at >= happened,
                         "{instance} might miss what happened at {happened}"
                     );
+                    assert_eq!(self.standing, Standing::Leading, "{instance} has a pass without leadership");
                     assert!(self.running.insert(instance.clone()), "two passes of {instance} at once");
-                    assert!(self.running.len() <= self.workers, "more passes than workers");
+                    assert!(self.running.len() <= self.workers + URGENT, "more passes than places");
                     self.asked.remove(instance);
                 }
+                Action::AbandonPass(instance) => {
+                    assert!(self.running.contains(instance), "{instance} does not run");
+                    assert!(self.abandoned.insert(instance.clone()), "{instance} is abandoned twice");
+                }
+                Action::LookAtHosts(_) => {
+                    assert_eq!(self.standing, Standing::Leading);
+                    assert!(!std::mem::replace(&mut self.looking_at_hosts, true), "two looks at once");
+                }
+                Action::ReadSettings => self.reading = true,
                 Action::Regenerate(service) => {
+                    assert_eq!(
+                        self.standing,
+                        Standing::Leading,
+                        "{service} is regenerated without leadership"
+                    );
                     assert!(self.regenerating.insert(service.clone()), "{service} regenerated twice at once");
                     assert!(self.regenerating.len() <= 2, "more regenerations than allowed");
                 }
@@ -302,8 +150,9 @@ impl Life {
         self.check();
     }
 
-    /// Nothing is lost: whatever is configured waits or runs, and nothing waits twice.
-    fn check(&self) {
+    /// Nothing is lost: whatever is configured waits or runs, and nothing waits twice. Nobody waits while there is a
+    /// place, and nobody is put off.
+    fn check(&mut self) {
         let snapshot = self.deployd.snapshot(self.now);
         let queued: Vec<&InstanceId> = snapshot.queue.iter().map(|entry| &entry.instance).collect();
         let running: BTreeSet<&InstanceId> = snapshot.running.iter().map(|entry| &entry.instance).collect();
@@ -313,9 +162,30 @@ impl Life {
         for instance in &self.configured {
             assert!(known.contains(instance), "{instance} is lost");
         }
-        let free = self.workers - self.running.len();
-        let overdue = snapshot.queue.iter().filter(|entry| entry.wait_until <= self.now).count();
-        assert!(free == 0 || overdue == 0, "a worker idles while {overdue} instances wait");
+        let leads = self.standing == Standing::Leading;
+        let full = self.running.len() >= self.workers + URGENT;
+        let usual = snapshot.running.iter().filter(|pass| !pass.urgent);
+        let retries = usual.clone().filter(|pass| pass.because.is_retry()).count();
+        let usual = usual.count();
+        assert!(usual <= self.workers, "passes that may stand back take places of urgent ones");
+        assert!(retries <= (self.workers / 2).max(1), "failing instances take too many places");
+        for entry in snapshot.queue.iter().filter(|entry| leads && !full && entry.available) {
+            let may_wait = match entry.lane {
+                Lane::Urgent => false,
+                Lane::UnderWay | Lane::Waiting => usual >= self.workers,
+                Lane::Retry => usual >= self.workers || retries >= (self.workers / 2).max(1),
+            };
+            assert!(may_wait, "a place is free while {entry:?} waits");
+        }
+        let queued = snapshot.queue.iter().map(|entry| (&entry.instance, entry.bounce_by));
+        let running = snapshot.running.iter().map(|pass| (&pass.instance, pass.bounce_by));
+        let deadlines: BTreeMap<InstanceId, Timestamp> =
+            queued.chain(running).map(|(id, bounce_by)| (id.clone(), bounce_by)).collect();
+        for (instance, bounce_by) in &deadlines {
+            let before = self.deadlines.get(instance).copied();
+            assert!(before.is_none_or(|before| *bounce_by <= before), "{instance} was put off");
+        }
+        self.deadlines = deadlines;
     }
 
     fn list(&mut self, present: u8, unreadable: u8) {
@@ -333,7 +203,8 @@ impl Life {
                 listing.unreadable.insert(instance.service().clone(), "broken".into());
             } else if bit(index, present) {
                 listing.services.insert(instance.service().clone());
-                listing.instances.insert(instance, Default::default());
+                let listed = Listed { autoscaled: index % 2 == 0, ..Listed::default() };
+                listing.instances.insert(instance, listed);
             }
         }
         listing.instances.retain(|id, _| !listing.unreadable.contains_key(id.service()));
@@ -351,6 +222,22 @@ impl Life {
         self.happened.extend(theirs.map(|id| (id, self.now)));
     }
 
+    fn stand(&mut self, standing: Standing) {
+        let led = matches!(self.standing, Standing::Leading | Standing::Doubtful(_));
+        self.standing = standing.clone();
+        match &standing {
+            Standing::Leading if !led => {
+                self.asked.extend(self.configured.iter().map(|id| (id.clone(), self.now)));
+                self.happens(|_| true);
+            }
+            _ => {}
+        }
+        self.send(Event::Stands(standing.clone()));
+        if !matches!(standing, Standing::Leading | Standing::Doubtful(_)) {
+            assert_eq!(self.abandoned, self.running, "something goes on without leadership");
+        }
+    }
+
     fn step(&mut self, step: &Step) {
         match *step {
             Step::Wait(millis) => {
@@ -360,11 +247,19 @@ impl Life {
             Step::End { which, how } => {
                 let Some(instance) = pick(&self.running, which) else { return };
                 self.running.remove(&instance);
+                if matches!(how, 0 | 1 | 8) {
+                    // Its bounce is over.
+                    self.deadlines.remove(&instance);
+                }
                 let result = match how {
+                    _ if self.abandoned.remove(&instance) => PassResult::Stopped("no longer".into()),
+                    6 => PassResult::Stopped("fenced".into()),
                     0 | 1 => PassResult::Steady,
                     2 => PassResult::LookAgain { seconds: 1.0 },
                     3 => PassResult::LookAgain { seconds: 0.0 },
                     4 => PassResult::LockHeld,
+                    7 => PassResult::Unseen { reason: "status 503".into() },
+                    8 => PassResult::NotDeployed("no entry".into()),
                     _ => PassResult::Failed("poison".into()),
                 };
                 self.send(Event::PassFinished { instance, report: PassReport::new(result) });
@@ -381,11 +276,15 @@ impl Life {
                 let theirs = self.configured.iter().filter(|id| id.service() == instance.service());
                 self.asked.extend(theirs.map(|id| (id.clone(), self.now)));
                 self.happens(|id| id.service() == instance.service());
-                self.send(Event::FilesSwept { services, everything: false });
+                self.send(Event::FilesSwept { services, everything: false, rest_seconds: None });
             }
             Step::Everything => {
                 self.happens(|_| true);
-                self.send(Event::FilesSwept { services: BTreeSet::new(), everything: true });
+                self.send(Event::FilesSwept {
+                    services: BTreeSet::new(),
+                    everything: true,
+                    rest_seconds: None,
+                });
             }
             Step::Lost => {
                 self.happens(|_| true);
@@ -404,6 +303,44 @@ impl Life {
                     _ => RegenerateResult::Failed("unreachable".into()),
                 };
                 self.send(Event::Regenerated { service, result });
+            }
+            Step::Stand(how) => {
+                let standing = match how {
+                    0 | 1 => Standing::Leading,
+                    2 => Standing::Doubtful("no answer".into()),
+                    3 => Standing::Lost("the session ended".into()),
+                    _ => Standing::Waiting { leader: None },
+                };
+                self.stand(standing);
+            }
+            Step::Count(which) => {
+                let instance = id(INSTANCES[usize::from(which) % INSTANCES.len()]);
+                let change =
+                    if which % 3 == 0 { CountChange::Lost } else { CountChange::Of(instance.clone()) };
+                if which % 3 != 0 {
+                    self.happens(|id| *id == instance);
+                }
+                self.send(Event::CountChanged(change));
+            }
+            Step::Hosts { which, well } => {
+                if !std::mem::take(&mut self.looking_at_hosts) {
+                    return;
+                }
+                let instance = id(INSTANCES[usize::from(which) % INSTANCES.len()]);
+                let app = AppId::new(format!("/{}.gitx.configy", instance.short_id()));
+                let looked = HostsLooked { leaving: ["h".to_owned()].into(), apps: [app].into() };
+                if well {
+                    self.happens(|id| id.short_id() == instance.short_id());
+                }
+                self.send(Event::HostsLooked(if well { Ok(looked) } else { Err("no answer".into()) }));
+            }
+            Step::Reload => {
+                self.send(Event::Reload);
+                if std::mem::take(&mut self.reading) {
+                    self.happens(|_| true);
+                    let settings = Box::new(self.deployd.settings().clone());
+                    self.send(Event::SettingsRead(Ok(settings)));
+                }
             }
             Step::List { present, unreadable } => self.list(present, unreadable),
         }
@@ -437,6 +374,7 @@ proptest! {
     #[test]
     fn every_change_leads_to_a_pass(workers in 1..4usize, steps in steps()) {
         let mut life = live(workers, &steps);
+        life.stand(Standing::Leading);
         for _ in 0..10_000 {
             if life.asked.keys().all(|id| !life.configured.contains(id)) {
                 return Ok(());
@@ -462,7 +400,7 @@ proptest! {
             now = now.plus_seconds(1.0);
             let mut started = passes(&deployd.handle(now, Event::Tick));
             if round % 20 == 19 {
-                let swept = Event::FilesSwept { services: BTreeSet::from([service("good")]), everything: false };
+                let swept = Event::FilesSwept { services: BTreeSet::from([service("good")]), everything: false, rest_seconds: None };
                 started.extend(passes(&deployd.handle(now, swept)));
             }
             for instance in std::mem::take(&mut running) {

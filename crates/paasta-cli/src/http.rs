@@ -1,5 +1,6 @@
 //! One bare request on a connection of its own, so that no pool or retry hides what became of it.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -7,27 +8,27 @@ use tokio::net::TcpStream;
 
 /// How long a request may take.
 const TIMEOUT: Duration = Duration::from_secs(5);
-/// More than any answer in the demo is long.
+/// More than any answer that is asked for is long.
 const ANSWER_BYTES_MAX: u64 = 64 * 1024;
 
 /// An answer: its status and its body.
-pub(super) struct Answer {
-    pub(super) status: u16,
-    pub(super) body: String,
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) body: String,
 }
 
-/// Asks a server on this machine.
-pub(super) async fn get(port: u16, path: &str) -> Result<Answer, String> {
-    match tokio::time::timeout(TIMEOUT, ask(port, path)).await {
+/// Asks a server.
+pub(crate) async fn get(address: SocketAddr, path: &str) -> Result<Answer, String> {
+    match tokio::time::timeout(TIMEOUT, ask(address, path)).await {
         Ok(Ok(text)) => parse(&text),
         Ok(Err(error)) => Err(error.to_string()),
         Err(_) => Err(format!("no answer within {} s", TIMEOUT.as_secs())),
     }
 }
 
-async fn ask(port: u16, path: &str) -> std::io::Result<String> {
-    let mut stream = TcpStream::connect(("127.0.0.1", port)).await?;
-    let request = format!("GET {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nConnection: close\r\n\r\n");
+async fn ask(address: SocketAddr, path: &str) -> std::io::Result<String> {
+    let mut stream = TcpStream::connect(address).await?;
+    let request = format!("GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
     stream.write_all(request.as_bytes()).await?;
     let mut text = Vec::new();
     stream.take(ANSWER_BYTES_MAX).read_to_end(&mut text).await?;

@@ -1,0 +1,175 @@
+//! Requests to a master, bounded in time and size.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use paasta_core::without_credentials;
+use reqwest::{Client, Method, Response, Url};
+use secrecy::ExposeSecret;
+
+use crate::{Credentials, MesosError};
+
+/// How long a master is waited for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Patience {
+    /// For a connection.
+    pub connect: Duration,
+    /// For each piece of an answer.
+    pub read: Duration,
+    /// For the whole answer, however it trickles.
+    pub answer: Duration,
+}
+
+impl Patience {
+    /// For the operator's interface (marathon-and-bounce.md §3.2).
+    pub const OPERATOR: Self = Self::of(3, 2, 10);
+    /// For learning who leads.
+    pub const LEADER: Self = Self::of(5, 30, 40);
+
+    const fn of(connect: u64, read: u64, answer: u64) -> Self {
+        let seconds = Duration::from_secs;
+        Self { connect: seconds(connect), read: seconds(read), answer: seconds(answer) }
+    }
+}
+
+/// A longer answer is not read.
+const ANSWER_BYTES_MAX: usize = 16 << 20;
+/// So much of a refusal is told.
+const REFUSAL_CHARS_MAX: usize = 200;
+/// So often a master may name another one.
+const REDIRECTS_MAX: usize = 5;
+
+/// Sends requests.
+#[derive(Clone, Debug)]
+pub(crate) struct Http {
+    client: Client,
+}
+
+/// One request.
+pub(crate) struct Request<'a> {
+    pub(crate) method: Method,
+    pub(crate) url: String,
+    pub(crate) body: Option<&'static str>,
+    pub(crate) credentials: Option<&'a Credentials>,
+}
+
+impl Http {
+    /// `secure` reads this machine's root certificates.
+    pub(crate) fn new(patience: Patience, secure: bool) -> Result<Self, MesosError> {
+        let client = Client::builder()
+            .tls_backend_preconfigured(tls(secure).map_err(MesosError::Http)?)
+            .user_agent(concat!("paasta-mesos ", env!("CARGO_PKG_VERSION")))
+            .no_proxy()
+            // Followed by hand: a master that does not lead names the one that does, which wants to know who we are, too.
+            .redirect(reqwest::redirect::Policy::none())
+            .connect_timeout(patience.connect)
+            .read_timeout(patience.read)
+            .timeout(patience.answer);
+        Ok(Self { client: client.build().map_err(|error| MesosError::Http(describe(&error)))? })
+    }
+
+    /// The first answer that does not name another master, and whose it is.
+    pub(crate) async fn send(&self, request: &Request<'_>) -> Result<(Url, Response), MesosError> {
+        let mut url = Url::parse(&request.url).map_err(|error| MesosError::Unreachable {
+            url: shown(&request.url),
+            reason: error.to_string(),
+        })?;
+        for _ in 0..=REDIRECTS_MAX {
+            let response = self.send_once(request, url.clone()).await?;
+            match next(&url, &response) {
+                Some(next) => url = next,
+                None => return Ok((url, response)),
+            }
+        }
+        Err(MesosError::Loop { url: shown(url.as_str()), count: REDIRECTS_MAX })
+    }
+
+    /// The body of the answer, which must be a success.
+    pub(crate) async fn body(&self, request: &Request<'_>) -> Result<(Url, Vec<u8>), MesosError> {
+        let (url, mut response) = self.send(request).await?;
+        let status = response.status();
+        let body = read(&mut response).await.map_err(|reason| garbled(&url, reason))?;
+        if status.is_success() {
+            return Ok((url, body));
+        }
+        let said = String::from_utf8_lossy(&body);
+        let said: String = said.trim().chars().take(REFUSAL_CHARS_MAX).collect();
+        let message = match said.is_empty() {
+            true => status.canonical_reason().unwrap_or("no reason given").to_owned(),
+            false => said,
+        };
+        Err(MesosError::Refused { url: shown(url.as_str()), status: status.as_u16(), message })
+    }
+
+    async fn send_once(&self, request: &Request<'_>, url: Url) -> Result<Response, MesosError> {
+        let name = shown(url.as_str());
+        let mut builder =
+            self.client.request(request.method.clone(), url).header("accept", "application/json");
+        if let Some(body) = request.body {
+            builder = builder.header("content-type", "application/json").body(body);
+        }
+        if let Some(credentials) = request.credentials {
+            builder = builder.basic_auth(&credentials.principal, Some(credentials.secret.expose_secret()));
+        }
+        let sent = builder.send().await;
+        sent.map_err(|error| MesosError::Unreachable { url: name, reason: describe(&error) })
+    }
+}
+
+/// Where an answer sends us; an encrypted conversation is not gone on with in the open.
+fn next(from: &Url, response: &Response) -> Option<Url> {
+    if !response.status().is_redirection() {
+        return None;
+    }
+    let to = from.join(response.headers().get("location")?.to_str().ok()?).ok()?;
+    let known = matches!(to.scheme(), "http" | "https") && to.has_host();
+    (known && (from.scheme() == "http" || to.scheme() == "https")).then_some(to)
+}
+
+pub(crate) fn garbled(url: &Url, reason: String) -> MesosError {
+    MesosError::Garbled { url: shown(url.as_str()), reason }
+}
+
+/// A URL as it may be printed.
+fn shown(url: &str) -> String {
+    without_credentials(url)
+}
+
+async fn read(response: &mut Response) -> Result<Vec<u8>, String> {
+    let mut body = Vec::new();
+    while let Some(chunk) = response.chunk().await.map_err(|error| describe(&error))? {
+        if body.len() + chunk.len() > ANSWER_BYTES_MAX {
+            return Err(format!("it is longer than {ANSWER_BYTES_MAX} bytes"));
+        }
+        body.extend_from_slice(&chunk);
+    }
+    Ok(body)
+}
+
+/// The innermost cause, without the URL.
+fn describe(error: &reqwest::Error) -> String {
+    if error.is_timeout() {
+        return "no answer in time".to_owned();
+    }
+    let mut cause: &dyn std::error::Error = error;
+    while let Some(source) = cause.source() {
+        cause = source;
+    }
+    cause.to_string()
+}
+
+/// rustls with ring, trusting what this machine trusts; its certificates are read only where they are needed.
+fn tls(secure: bool) -> Result<rustls::ClientConfig, String> {
+    let mut roots = rustls::RootCertStore::empty();
+    if secure {
+        roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+        if roots.is_empty() {
+            return Err("this machine has no root certificates to check the master against".to_owned());
+        }
+    }
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let builder = rustls::ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .map_err(|error| error.to_string())?;
+    Ok(builder.with_root_certificates(roots).with_no_client_auth())
+}
