@@ -2,6 +2,7 @@
 
 use std::io::ErrorKind;
 use std::path::Path;
+use std::time::Duration;
 
 use paasta_config::read_regular;
 use serde::Deserialize;
@@ -24,11 +25,23 @@ pub struct MesosCli {
     pub master: String,
     /// `http` or `https`.
     pub scheme: String,
+    /// How long a connection, and each piece of an answer, is waited for.
+    pub response_timeout: Duration,
+    /// Whether the state and the frameworks are asked of a cache, on [`CACHE_PORT`] of the master.
+    pub use_mesos_cache: bool,
 }
+
+/// Where a cache of the master's answers is, on the master's host.
+pub const CACHE_PORT: u16 = 5055;
 
 impl Default for MesosCli {
     fn default() -> Self {
-        Self { master: "localhost:5050".to_owned(), scheme: "http".to_owned() }
+        Self {
+            master: "localhost:5050".to_owned(),
+            scheme: "http".to_owned(),
+            response_timeout: Duration::from_secs(5),
+            use_mesos_cache: false,
+        }
     }
 }
 
@@ -41,6 +54,8 @@ struct File {
 struct Profile {
     master: Option<String>,
     scheme: Option<String>,
+    response_timeout: Option<f64>,
+    use_mesos_cache: Option<bool>,
 }
 
 impl MesosCli {
@@ -64,8 +79,25 @@ impl MesosCli {
         if scheme != "http" && scheme != "https" {
             return Err(wrong(format!("`default.scheme` is `{scheme}`, expected `http` or `https`")));
         }
-        Ok(Self { master: profile.master.unwrap_or(usual.master), scheme })
+        let response_timeout = match profile.response_timeout {
+            None => usual.response_timeout,
+            Some(seconds) => timeout(seconds).ok_or_else(|| {
+                let expected = "expected a number of seconds above 0 and at most 3600";
+                wrong(format!("`default.response_timeout` is {seconds}, {expected}"))
+            })?,
+        };
+        Ok(Self {
+            master: profile.master.unwrap_or(usual.master),
+            scheme,
+            response_timeout,
+            use_mesos_cache: profile.use_mesos_cache.unwrap_or(usual.use_mesos_cache),
+        })
     }
+}
+
+fn timeout(seconds: f64) -> Option<Duration> {
+    let is_wait = seconds > 0.0 && seconds <= 3600.0;
+    is_wait.then(|| Duration::from_secs_f64(seconds))
 }
 
 #[cfg(test)]
@@ -79,12 +111,26 @@ mod tests {
         {
             assert_eq!(read(text), Ok(MesosCli::default()), "{text}");
         }
-        assert_eq!(read(r#"{"default": {"scheme": "https"}}"#).unwrap().scheme, "https");
+        let full = r#"{"default": {"scheme": "https", "response_timeout": 2.5, "use_mesos_cache": true, "max_workers": 5}}"#;
+        let cli = read(full).unwrap();
+        assert_eq!(
+            (cli.scheme.as_str(), cli.response_timeout.as_millis(), cli.use_mesos_cache),
+            ("https", 2500, true)
+        );
     }
 
     #[test]
     fn a_file_that_cannot_be_used_is_named() {
-        for text in ["", "[]", "{", r#"{"default": {"master": 1}}"#, r#"{"default": {"scheme": "ftp"}}"#] {
+        for text in [
+            "",
+            "[]",
+            "{",
+            r#"{"default": {"master": 1}}"#,
+            r#"{"default": {"scheme": "ftp"}}"#,
+            r#"{"default": {"response_timeout": 0}}"#,
+            r#"{"default": {"response_timeout": 1e300}}"#,
+            r#"{"default": {"response_timeout": "5"}}"#,
+        ] {
             let error = MesosCli::parse(text, "/etc/m.json").unwrap_err().to_string();
             assert!(error.starts_with("could not use `/etc/m.json`: "), "{error}");
         }

@@ -1,6 +1,29 @@
-//! Why the master does not say what it was asked.
+//! Why a master or an agent does not say what it was asked.
 
-/// Why the master does not say what it was asked. The messages name the file or the URL, and show no password.
+use std::fmt;
+
+/// Who was asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Peer {
+    /// A master.
+    Master,
+    /// A master's answers that something before it keeps, as `use_mesos_cache` wants it.
+    Cache,
+    /// An agent.
+    Agent,
+}
+
+impl fmt::Display for Peer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Master => "the Mesos master",
+            Self::Cache => "the cache of the Mesos master (`use_mesos_cache`)",
+            Self::Agent => "the Mesos agent",
+        })
+    }
+}
+
+/// Why a master or an agent does not say what it was asked. The messages name the file or the URL, and show no password.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum MesosError {
     /// A file cannot be used.
@@ -29,17 +52,21 @@ pub enum MesosError {
         reason: String,
     },
     /// It did not answer.
-    #[error("could not reach the Mesos master at {url}: {reason}")]
+    #[error("could not reach {peer} at {url}: {reason}")]
     Unreachable {
-        /// Who was called.
+        /// Who was asked.
+        peer: Peer,
+        /// Where.
         url: String,
         /// What happened.
         reason: String,
     },
     /// It said no.
-    #[error("the Mesos master at {url} refused with status {status}: {message}{}", way_in(.status))]
+    #[error("{peer} at {url} refused with status {status}: {message}{}", way_in(.status))]
     Refused {
-        /// Who was called.
+        /// Who was asked.
+        peer: Peer,
+        /// Where.
         url: String,
         /// Its HTTP status.
         status: u16,
@@ -47,9 +74,11 @@ pub enum MesosError {
         message: String,
     },
     /// It answered something that cannot be read.
-    #[error("could not read the answer of the Mesos master at {url}: {reason}")]
+    #[error("could not read the answer of {peer} at {url}: {reason}")]
     Garbled {
-        /// Who was called.
+        /// Who was asked.
+        peer: Peer,
+        /// Where.
         url: String,
         /// What was wrong with the answer.
         reason: String,
@@ -63,6 +92,18 @@ pub enum MesosError {
         url: String,
         /// How often we went.
         count: usize,
+    },
+    /// Nobody leads: the master that the others name does not say so of itself.
+    #[error("no Mesos master leads, as far as the one at {url} knows: they may be electing a leader")]
+    NoLeader {
+        /// Who was asked last.
+        url: String,
+    },
+    /// How the master was started does not tell what is asked.
+    #[error("could not use the flags of the Mesos master: {reason}")]
+    Flags {
+        /// What is wrong with them.
+        reason: String,
     },
     /// No HTTP client can be had.
     #[error("could not set up the HTTP client for Mesos: {0}")]

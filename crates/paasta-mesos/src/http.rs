@@ -1,4 +1,4 @@
-//! Requests to a master, bounded in time and size.
+//! Requests to a master or an agent, bounded in time and size.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,9 +7,9 @@ use paasta_core::without_credentials;
 use reqwest::{Client, Method, Response, Url};
 use secrecy::ExposeSecret;
 
-use crate::{Credentials, MesosError};
+use crate::{Credentials, MesosError, Peer};
 
-/// How long a master is waited for.
+/// How long an answer is waited for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Patience {
     /// For a connection.
@@ -26,14 +26,24 @@ impl Patience {
     /// For learning who leads.
     pub const LEADER: Self = Self::of(5, 30, 40);
 
+    /// For what a master or an agent tells of itself, by the `response_timeout` of the file that says where the master is
+    /// (monitoring.md §5.1): so long for a connection and for each piece of an answer, and six times as long for all of it.
+    pub const fn reading(response_timeout: Duration) -> Self {
+        let answer = response_timeout.saturating_mul(6);
+        Self { connect: response_timeout, read: response_timeout, answer }
+    }
+
     const fn of(connect: u64, read: u64, answer: u64) -> Self {
         let seconds = Duration::from_secs;
         Self { connect: seconds(connect), read: seconds(read), answer: seconds(answer) }
     }
 }
 
-/// A longer answer is not read.
-const ANSWER_BYTES_MAX: usize = 16 << 20;
+/// A longer answer is not read, where little is asked.
+pub(crate) const ANSWER_BYTES_MAX: usize = 16 << 20;
+/// A longer answer is not read, where all of a cluster is asked: ten thousand tasks with what they went through take some
+/// tens of megabytes.
+pub(crate) const STATE_BYTES_MAX: usize = 512 << 20;
 /// So much of a refusal is told.
 const REFUSAL_CHARS_MAX: usize = 200;
 /// So often a master may name another one.
@@ -47,10 +57,19 @@ pub(crate) struct Http {
 
 /// One request.
 pub(crate) struct Request<'a> {
+    pub(crate) peer: Peer,
     pub(crate) method: Method,
     pub(crate) url: String,
-    pub(crate) body: Option<&'static str>,
+    pub(crate) body: Option<String>,
     pub(crate) credentials: Option<&'a Credentials>,
+    pub(crate) bytes_max: usize,
+}
+
+impl Request<'_> {
+    /// Reads something without telling who we are.
+    pub(crate) fn get(peer: Peer, url: String, bytes_max: usize) -> Self {
+        Self { peer, method: Method::GET, url, body: None, credentials: None, bytes_max }
+    }
 }
 
 impl Http {
@@ -71,6 +90,7 @@ impl Http {
     /// The first answer that does not name another master, and whose it is.
     pub(crate) async fn send(&self, request: &Request<'_>) -> Result<(Url, Response), MesosError> {
         let mut url = Url::parse(&request.url).map_err(|error| MesosError::Unreachable {
+            peer: request.peer,
             url: shown(&request.url),
             reason: error.to_string(),
         })?;
@@ -88,7 +108,8 @@ impl Http {
     pub(crate) async fn body(&self, request: &Request<'_>) -> Result<(Url, Vec<u8>), MesosError> {
         let (url, mut response) = self.send(request).await?;
         let status = response.status();
-        let body = read(&mut response).await.map_err(|reason| garbled(&url, reason))?;
+        let body = read(&mut response, request.bytes_max).await;
+        let body = body.map_err(|reason| garbled(request.peer, &url, reason))?;
         if status.is_success() {
             return Ok((url, body));
         }
@@ -98,21 +119,24 @@ impl Http {
             true => status.canonical_reason().unwrap_or("no reason given").to_owned(),
             false => said,
         };
-        Err(MesosError::Refused { url: shown(url.as_str()), status: status.as_u16(), message })
+        let (peer, url) = (request.peer, shown(url.as_str()));
+        Err(MesosError::Refused { peer, url, status: status.as_u16(), message })
     }
 
     async fn send_once(&self, request: &Request<'_>, url: Url) -> Result<Response, MesosError> {
         let name = shown(url.as_str());
         let mut builder =
             self.client.request(request.method.clone(), url).header("accept", "application/json");
-        if let Some(body) = request.body {
-            builder = builder.header("content-type", "application/json").body(body);
+        if let Some(body) = &request.body {
+            builder = builder.header("content-type", "application/json").body(body.clone());
         }
         if let Some(credentials) = request.credentials {
             builder = builder.basic_auth(&credentials.principal, Some(credentials.secret.expose_secret()));
         }
         let sent = builder.send().await;
-        sent.map_err(|error| MesosError::Unreachable { url: name, reason: describe(&error) })
+        let unreachable =
+            |error| MesosError::Unreachable { peer: request.peer, url: name, reason: describe(&error) };
+        sent.map_err(unreachable)
     }
 }
 
@@ -126,8 +150,8 @@ fn next(from: &Url, response: &Response) -> Option<Url> {
     (known && (from.scheme() == "http" || to.scheme() == "https")).then_some(to)
 }
 
-pub(crate) fn garbled(url: &Url, reason: String) -> MesosError {
-    MesosError::Garbled { url: shown(url.as_str()), reason }
+pub(crate) fn garbled(peer: Peer, url: &Url, reason: String) -> MesosError {
+    MesosError::Garbled { peer, url: shown(url.as_str()), reason }
 }
 
 /// A URL as it may be printed.
@@ -135,11 +159,11 @@ fn shown(url: &str) -> String {
     without_credentials(url)
 }
 
-async fn read(response: &mut Response) -> Result<Vec<u8>, String> {
+async fn read(response: &mut Response, bytes_max: usize) -> Result<Vec<u8>, String> {
     let mut body = Vec::new();
     while let Some(chunk) = response.chunk().await.map_err(|error| describe(&error))? {
-        if body.len() + chunk.len() > ANSWER_BYTES_MAX {
-            return Err(format!("it is longer than {ANSWER_BYTES_MAX} bytes"));
+        if body.len() + chunk.len() > bytes_max {
+            return Err(format!("it is longer than {bytes_max} bytes"));
         }
         body.extend_from_slice(&chunk);
     }

@@ -2,10 +2,10 @@
 
 use std::net::{IpAddr, UdpSocket};
 
-use reqwest::{Method, Url};
+use reqwest::Url;
 
-use crate::http::{Http, Request, garbled};
-use crate::{MesosError, Patience};
+use crate::http::{ANSWER_BYTES_MAX, Http, Request, garbled};
+use crate::{MesosError, Patience, Peer};
 
 /// The port of a master, where nothing else is said.
 const MASTER_PORT: u16 = 5050;
@@ -31,17 +31,24 @@ pub async fn leader(
     patience: Patience,
 ) -> Result<Leader, MesosError> {
     let url = format!("http://{}/redirect", address(format, cluster));
-    let request = Request { method: Method::GET, url, body: None, credentials: None };
-    let (url, response) = Http::new(patience, false)?.send(&request).await?;
-    // What the leader itself answers, such as that it does not know us, does not matter.
-    if url.path() == "/redirect" {
-        return Err(garbled(&url, format!("it names no leader (status {})", response.status().as_u16())));
-    }
-    let Some(host) = url.host_str() else { return Err(garbled(&url, "it names no host".to_owned())) };
+    let request = Request::get(Peer::Master, url, ANSWER_BYTES_MAX);
+    let url = redirected(&Http::new(patience, false)?, &request).await?;
+    let no_host = || garbled(Peer::Master, &url, "it names no host".to_owned());
+    let host = url.host_str().ok_or_else(no_host)?;
     let host = host.trim_matches(['[', ']']).to_owned();
     let asked = Url::parse(&request.url).ok().and_then(|url| url.host_str().map(str::to_owned));
     let is_here = host.eq_ignore_ascii_case(here) || has_address(&host, asked.as_deref()).await;
     Ok(Leader { host, is_here })
+}
+
+/// Where `/redirect` leads. What the leader itself answers there, such as that it does not know us, does not matter.
+pub(crate) async fn redirected(http: &Http, request: &Request<'_>) -> Result<Url, MesosError> {
+    let (url, response) = http.send(request).await?;
+    if url.path().ends_with("/redirect") {
+        let reason = format!("it names no leader (status {})", response.status().as_u16());
+        return Err(garbled(request.peer, &url, reason));
+    }
+    Ok(url)
 }
 
 /// `host:port` of the masters of a cluster.

@@ -1,9 +1,12 @@
-//! The Mesos master, asked over HTTP: where it is, who leads, and which hosts are about to leave.
+//! Mesos, asked over HTTP: where the master is, who leads, what it knows, and which hosts are about to leave.
 //!
 //! * [`MesosCli`] is the file that says where the master is, [`Master`] finds it (monitoring.md §5.1).
 //! * [`MesosMaintenance`] is [`paasta_core::LeavingHosts`] over the maintenance status of the master (marathon-and-bounce.md
 //!   §3.2); [`leaving_hosts`] is what programs hand to their engine.
 //! * [`leader`] says which host leads.
+//! * [`MesosMaster`] reads what the master knows (monitoring.md §5.2): [`State`] with agents, frameworks and tasks,
+//!   [`Metrics`], [`Flags`]. They are made for `paasta-monitoring`: what its checks take, they give.
+//! * [`Placement`] and [`by_attribute`] choose among [`Agent`]s.
 //!
 //! What could not be read is never empty: the reason is given instead, and whoever needs the answer waits.
 //!
@@ -21,22 +24,33 @@
 //! # }
 //! ```
 
+mod agent;
+mod asking;
 mod cli_file;
+mod client;
 mod credentials;
 mod error;
 mod http;
 mod leader;
 mod maintenance;
 mod master;
+mod metrics;
+mod state;
 mod status;
+mod task;
 mod zookeeper;
 
-pub use cli_file::MesosCli;
+pub use agent::{Agent, MAINTENANCE_ROLE, Placement, Resources, by_attribute};
+pub use cli_file::{CACHE_PORT, MesosCli};
+pub use client::{Masters, MesosMaster, is_configured};
 pub use credentials::{Credentials, DEFAULT_SECRET_FILE};
-pub use error::MesosError;
+pub use error::{MesosError, Peer};
 pub use http::Patience;
 pub use leader::{Leader, leader};
 pub use maintenance::{MesosMaintenance, leaving_hosts};
 pub use master::{Authority, Master, MasterForm};
+pub use metrics::Metrics;
+pub use state::{Agents, Awaited, Flags, Framework, Frameworks, LeaderInfo, State};
 pub use status::draining_hosts;
-pub use zookeeper::{ZkAddress, leading_node, master_of};
+pub use task::{ContainerId, ContainerStatus, TASK_RUNNING, Task, TaskStatus, not_running};
+pub use zookeeper::{ZkAddress, leading_node, master_of, masters_among};

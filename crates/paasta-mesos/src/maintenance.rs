@@ -11,12 +11,11 @@ use paasta_core::{
     Clock, LeavingHosts, NoMaintenance, Reading, SteadyClock, SystemClock, Timestamp, UnknownMaintenance,
     ZkNodes,
 };
-use reqwest::Method;
+use serde_json::json;
 use tokio::sync::Mutex;
 
-use crate::http::{Http, Request, garbled};
-use crate::master::blocking;
-use crate::{Credentials, DEFAULT_SECRET_FILE, Master, MesosError, Patience, draining_hosts};
+use crate::asking::Asking;
+use crate::{Master, MesosError, Patience, draining_hosts};
 
 /// How long an answer serves.
 const SERVES: Duration = Duration::from_secs(10);
@@ -43,9 +42,7 @@ pub fn leaving_hosts(system: &SystemConfig, zookeeper: Arc<dyn ZkNodes>) -> Box<
 
 /// The hosts that the Mesos master is to drain (marathon-and-bounce.md §3.2), asked at most every ten seconds.
 pub struct MesosMaintenance {
-    master: Master,
-    secret_file: PathBuf,
-    patience: Patience,
+    asking: Asking,
     clock: Arc<dyn Clock>,
     last: Mutex<Option<Told>>,
 }
@@ -57,27 +54,23 @@ struct Told {
 }
 
 impl MesosMaintenance {
-    /// Asks that master; who we are is read from [`DEFAULT_SECRET_FILE`].
+    /// Asks that master; who we are is read from [`crate::DEFAULT_SECRET_FILE`].
     pub fn new(master: Master, clock: Arc<dyn Clock>) -> Self {
-        Self {
-            master,
-            secret_file: DEFAULT_SECRET_FILE.into(),
-            patience: Patience::OPERATOR,
-            clock,
-            last: Mutex::default(),
-        }
+        Self { asking: Asking::new(master), clock, last: Mutex::default() }
     }
 
     /// Who we are is read from that file.
     #[must_use]
-    pub fn with_secret_file(self, secret_file: impl Into<PathBuf>) -> Self {
-        Self { secret_file: secret_file.into(), ..self }
+    pub fn with_secret_file(mut self, secret_file: impl Into<PathBuf>) -> Self {
+        self.asking.secret_file = secret_file.into();
+        self
     }
 
     /// The master is waited for so long.
     #[must_use]
-    pub fn with_patience(self, patience: Patience) -> Self {
-        Self { patience, ..self }
+    pub fn with_patience(mut self, patience: Patience) -> Self {
+        self.asking.patience = Some(patience);
+        self
     }
 
     /// The hosts, by what the master said in the last ten seconds. All who ask at one time wait for one answer.
@@ -97,27 +90,7 @@ impl MesosMaintenance {
     }
 
     async fn ask(&self) -> Result<BTreeSet<String>, MesosError> {
-        let told = self.ask_master().await;
-        if told.is_err() {
-            self.master.forget().await;
-        }
-        told
-    }
-
-    async fn ask_master(&self) -> Result<BTreeSet<String>, MesosError> {
-        let master = self.master.find().await?;
-        let (secret_file, patience, secure) =
-            (self.secret_file.clone(), self.patience, master.scheme == "https");
-        let (credentials, http) =
-            blocking(move || Ok((Credentials::read(&secret_file)?, Http::new(patience, secure)?))).await?;
-        let request = Request {
-            method: Method::POST,
-            url: format!("{master}/api/v1"),
-            body: Some(r#"{"type": "GET_MAINTENANCE_STATUS"}"#),
-            credentials: credentials.as_ref(),
-        };
-        let (url, body) = http.body(&request).await?;
-        draining_hosts(&body).map_err(|reason| garbled(&url, reason))
+        self.asking.call(&json!({ "type": "GET_MAINTENANCE_STATUS" }), draining_hosts).await
     }
 }
 

@@ -60,6 +60,17 @@ pub struct Authority {
     pub address: String,
 }
 
+impl Authority {
+    /// The same host with another port.
+    pub(crate) fn with_port(&self, port: u16) -> Self {
+        let host = match self.address.rsplit_once(':') {
+            Some((host, digits)) if digits.parse::<u16>().is_ok() => host,
+            _ => self.address.as_str(),
+        };
+        Self { scheme: self.scheme.clone(), address: format!("{host}:{port}") }
+    }
+}
+
 impl fmt::Display for Authority {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}://{}", self.scheme, self.address)
@@ -71,7 +82,14 @@ pub struct Master {
     file: PathBuf,
     zookeeper: Arc<dyn ZkNodes>,
     clock: Arc<dyn Clock>,
-    last: Mutex<Option<(Timestamp, Authority)>>,
+    last: Mutex<Option<(Timestamp, Found)>>,
+}
+
+/// Where the master is, and what else its file says.
+#[derive(Clone, Debug)]
+pub(crate) struct Found {
+    pub(crate) authority: Authority,
+    pub(crate) cli: MesosCli,
 }
 
 impl Master {
@@ -82,17 +100,22 @@ impl Master {
 
     /// Where it is now; an answer of the last five seconds serves.
     pub async fn find(&self) -> Result<Authority, MesosError> {
+        Ok(self.found().await?.authority)
+    }
+
+    /// The same, with what else the file says.
+    pub(crate) async fn found(&self) -> Result<Found, MesosError> {
         let mut last = self.last.lock().await;
         let now = self.clock.now();
-        if let Some((found, authority)) = &*last
-            && now.since(*found) < SERVES
+        if let Some((at, found)) = &*last
+            && now.since(*at) < SERVES
         {
-            return Ok(authority.clone());
+            return Ok(found.clone());
         }
         *last = None;
-        let authority = self.look().await?;
-        *last = Some((now, authority.clone()));
-        Ok(authority)
+        let found = self.look().await?;
+        *last = Some((now, found.clone()));
+        Ok(found)
     }
 
     /// Does not trust the last answer any more.
@@ -100,7 +123,13 @@ impl Master {
         *self.last.lock().await = None;
     }
 
-    async fn look(&self) -> Result<Authority, MesosError> {
+    /// What is registered below a node, by name.
+    pub(crate) async fn registered(&self, at: &ZkAddress) -> Result<Vec<String>, MesosError> {
+        let children = self.zookeeper.children(&at.hosts, &at.path).await;
+        children.map_err(|error| MesosError::ZooKeeper { at: at.to_string(), reason: error.reason })
+    }
+
+    async fn look(&self) -> Result<Found, MesosError> {
         let file = self.file.clone();
         let (cli, form) = blocking(move || {
             let cli = MesosCli::read(&file)?;
@@ -119,13 +148,12 @@ impl Master {
                 return Err(MesosError::File { path: path.display().to_string(), reason });
             }
         };
-        Ok(Authority { scheme: cli.scheme, address })
+        Ok(Found { authority: Authority { scheme: cli.scheme.clone(), address }, cli })
     }
 
     async fn ask_zookeeper(&self, at: &ZkAddress) -> Result<String, MesosError> {
         let failed = |reason: String| MesosError::ZooKeeper { at: at.to_string(), reason };
-        let children = self.zookeeper.children(&at.hosts, &at.path).await;
-        let children = children.map_err(|error| failed(error.reason))?;
+        let children = self.registered(at).await?;
         let Some(leading) = leading_node(&children) else {
             return Err(failed("no master is registered there".to_owned()));
         };

@@ -54,6 +54,17 @@ pub fn leading_node<T: AsRef<str>>(children: &[T]) -> Option<&str> {
     numbered.min().map(|(_, name)| name)
 }
 
+/// How many masters are registered: the children of the masters' node that tell of one (monitoring.md §3.3).
+///
+/// ```
+/// let children = ["log_replicas", "json.info_0000000014", "json.info_0000000012", "info_0000000001"];
+/// assert_eq!(paasta_mesos::masters_among(&children), 3);
+/// ```
+pub fn masters_among<T: AsRef<str>>(children: &[T]) -> usize {
+    let tells = |name: &&str| name.starts_with("json.info_") || name.starts_with("info_");
+    children.iter().map(AsRef::as_ref).filter(tells).count()
+}
+
 /// The `host:port` that the leader's node tells.
 ///
 /// ```

@@ -2,142 +2,21 @@
 
 #![expect(clippy::unwrap_used, reason = "a test stops where something is missing")]
 
+mod stub;
+
 use std::collections::BTreeSet;
 use std::path::Path;
-use std::sync::atomic::{AtomicI64, Ordering};
-use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::sync::Arc;
 
-use async_trait::async_trait;
 use paasta_config::SystemConfig;
-use paasta_core::{Clock, LeavingHosts, PortError, Timestamp, ZkNodes};
-use paasta_mesos::{Leader, Master, MesosMaintenance, Patience, leader, leaving_hosts};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
+use paasta_core::{LeavingHosts, ZkNodes};
+use paasta_mesos::{Leader, Master, MesosMaintenance, leader, leaving_hosts};
+use stub::{Hand, IMPATIENCE, Manner, NoZooKeeper, Nodes, PATIENCE, Stub, answer};
 
 const TWO_DRAINED: &str = r#"{"type": "GET_MAINTENANCE_STATUS", "get_maintenance_status": {"status": {"draining_machines": [
     {"id": {"hostname": "h1.example.com", "ip": "10.0.0.1"}, "statuses": []}, {"hostname": "h2.example.com"}],
     "down_machines": [{"hostname": "h3.example.com"}]}}}"#;
 const NONE_DRAINED: &str = r#"{"type": "GET_MAINTENANCE_STATUS", "get_maintenance_status": {"status": {}}}"#;
-
-/// Long enough for a busy machine.
-const PATIENCE: Patience = Patience {
-    connect: Duration::from_secs(60),
-    read: Duration::from_secs(60),
-    answer: Duration::from_secs(60),
-};
-/// For masters that never answer.
-const IMPATIENCE: Patience =
-    Patience { read: Duration::from_millis(200), answer: Duration::from_millis(500), ..PATIENCE };
-
-/// What a master does with a request.
-#[derive(Clone)]
-enum Manner {
-    /// Sends these bytes and hangs up.
-    Says(String),
-    /// Sends nothing.
-    Silent,
-    /// Sends a little, again and again.
-    Trickles,
-    /// Sends more than anybody wants.
-    Endless,
-}
-
-struct Stub {
-    address: String,
-    asked: Arc<Mutex<Vec<String>>>,
-    manner: Arc<Mutex<Manner>>,
-}
-
-impl Stub {
-    async fn start(manner: Manner) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = listener.local_addr().unwrap().to_string();
-        let (asked, manner) = (Arc::<Mutex<Vec<String>>>::default(), Arc::new(Mutex::new(manner)));
-        let (seen, how) = (asked.clone(), manner.clone());
-        tokio::spawn(async move {
-            while let Ok((stream, _)) = listener.accept().await {
-                tokio::spawn(serve(stream, seen.clone(), how.clone()));
-            }
-        });
-        Self { address, asked, manner }
-    }
-
-    async fn saying(status: &str, headers: &str, body: &str) -> Self {
-        Self::start(Manner::Says(answer(status, headers, body))).await
-    }
-
-    fn becomes(&self, status: &str, headers: &str, body: &str) {
-        *self.manner.lock().unwrap() = Manner::Says(answer(status, headers, body));
-    }
-
-    fn asked(&self) -> Vec<String> {
-        self.asked.lock().unwrap().clone()
-    }
-}
-
-fn answer(status: &str, headers: &str, body: &str) -> String {
-    format!("HTTP/1.1 {status}\r\n{headers}connection: close\r\ncontent-length: {}\r\n\r\n{body}", body.len())
-}
-
-/// Reads one request, head and body, and answers as told.
-async fn serve(mut stream: TcpStream, seen: Arc<Mutex<Vec<String>>>, manner: Arc<Mutex<Manner>>) {
-    let (mut request, mut buffer) = (vec![], [0; 4096]);
-    loop {
-        let text = String::from_utf8_lossy(&request).into_owned();
-        if let Some((head, body)) = text.split_once("\r\n\r\n") {
-            let length = head.to_lowercase().lines().find_map(|line| {
-                line.strip_prefix("content-length:").map(|n| n.trim().parse::<usize>().unwrap())
-            });
-            if body.len() >= length.unwrap_or(0) {
-                seen.lock().unwrap().push(text);
-                break;
-            }
-        }
-        match stream.read(&mut buffer).await {
-            Ok(0) | Err(_) => return,
-            Ok(n) => request.extend_from_slice(&buffer[..n]),
-        }
-    }
-    let how = manner.lock().unwrap().clone();
-    let head = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n";
-    match how {
-        Manner::Says(text) => drop(stream.write_all(text.as_bytes()).await),
-        // Until the other side has had enough.
-        Manner::Silent => drop(stream.read(&mut buffer).await),
-        Manner::Trickles => {
-            let mut pace = tokio::time::interval(Duration::from_millis(50));
-            let mut sent = stream.write_all(head).await;
-            while sent.is_ok() {
-                pace.tick().await;
-                sent = stream.write_all(b"1\r\n \r\n").await;
-            }
-        }
-        Manner::Endless => {
-            let chunk = format!("10000\r\n{}\r\n", " ".repeat(0x10000));
-            let mut sent = stream.write_all(head).await;
-            while sent.is_ok() {
-                sent = stream.write_all(chunk.as_bytes()).await;
-            }
-        }
-    }
-}
-
-/// A clock that is moved by hand.
-#[derive(Default)]
-struct Hand(AtomicI64);
-
-impl Hand {
-    fn forward(&self, seconds: i64) {
-        self.0.fetch_add(seconds * 1000, Ordering::Relaxed);
-    }
-}
-
-impl Clock for Hand {
-    fn now(&self) -> Timestamp {
-        Timestamp::from_millis(self.0.load(Ordering::Relaxed))
-    }
-}
 
 struct World {
     directory: tempfile::TempDir,
@@ -202,7 +81,7 @@ async fn the_master_is_asked_with_the_credentials_of_the_file() {
     for request in &asked {
         assert!(request.starts_with("POST /api/v1 HTTP/1.1\r\n"), "{request}");
         assert!(request.contains("content-type: application/json\r\n"), "{request}");
-        assert!(request.ends_with(r#"{"type": "GET_MAINTENANCE_STATUS"}"#), "{request}");
+        assert!(request.ends_with(r#"{"type":"GET_MAINTENANCE_STATUS"}"#), "{request}");
     }
     assert!(!asked[0].contains("authorization"), "{}", asked[0]);
     assert!(asked[1].contains("authorization: Basic cGFhc3RhOnMzY3JldA=="), "{}", asked[1]);
@@ -281,7 +160,7 @@ async fn a_master_that_does_not_lead_names_the_one_that_does() {
     assert_eq!(world.hosts().await.len(), 2);
     let asked = leading.asked();
     assert!(asked[0].starts_with("POST ") && asked[0].contains("authorization: Basic "), "{asked:?}");
-    assert!(asked[0].ends_with(r#"{"type": "GET_MAINTENANCE_STATUS"}"#), "{asked:?}");
+    assert!(asked[0].ends_with(r#"{"type":"GET_MAINTENANCE_STATUS"}"#), "{asked:?}");
 
     let circle = Stub::saying("307 Temporary Redirect", "location: /api/v1\r\n", "").await;
     let reason = World::of(&circle.address).reason().await;
@@ -321,36 +200,6 @@ async fn a_file_that_cannot_be_used_is_named() {
     let reason = world.reason().await;
     assert!(reason.contains(&path) && reason.contains("`principal` and `secret`"), "{reason}");
     assert_eq!(stub.asked(), Vec::<String>::new());
-}
-
-/// As somebody else's client of ZooKeeper would be.
-struct Nodes(Vec<(&'static str, String)>);
-
-#[async_trait]
-impl ZkNodes for Nodes {
-    async fn children(&self, hosts: &str, path: &str) -> Result<Vec<String>, PortError> {
-        assert_eq!((hosts, path), ("zk1:2181,zk2:2181", "/mesos"));
-        Ok(self.0.iter().map(|(name, _)| (*name).to_owned()).collect())
-    }
-
-    async fn data(&self, _hosts: &str, path: &str) -> Result<Option<Vec<u8>>, PortError> {
-        let node = self.0.iter().find(|(name, _)| path == format!("/mesos/{name}"));
-        Ok(node.map(|(_, data)| data.clone().into_bytes()))
-    }
-}
-
-/// A ZooKeeper that is away.
-struct NoZooKeeper;
-
-#[async_trait]
-impl ZkNodes for NoZooKeeper {
-    async fn children(&self, hosts: &str, _path: &str) -> Result<Vec<String>, PortError> {
-        Err(PortError { endpoint: hosts.to_owned(), reason: "nobody answers".to_owned() })
-    }
-
-    async fn data(&self, hosts: &str, path: &str) -> Result<Option<Vec<u8>>, PortError> {
-        self.children(hosts, path).await.map(|_| None)
-    }
 }
 
 #[tokio::test]

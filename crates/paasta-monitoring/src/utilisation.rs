@@ -19,6 +19,11 @@ const TERMINAL: [&str; 7] = [
     "TASK_GONE_BY_OPERATOR",
 ];
 
+/// Whether a task in this state is over and uses nothing any more (monitoring.md §5.3).
+pub fn is_terminal(state: &str) -> bool {
+    TERMINAL.contains(&state)
+}
+
 /// An amount of each resource.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
 pub struct Amounts {
@@ -113,7 +118,7 @@ const ALL: [Resource; 4] = [Resource::Cpus, Resource::Mem, Resource::Disk, Resou
 /// attribute `hostname` is the host.
 pub fn groups(agents: &[Agent], tasks: &[AgentTask], groupings: &[String]) -> Vec<Group> {
     let mut used: BTreeMap<&str, Amounts> = BTreeMap::new();
-    for task in tasks.iter().filter(|task| !TERMINAL.contains(&task.state.as_str())) {
+    for task in tasks.iter().filter(|task| !is_terminal(&task.state)) {
         used.entry(&task.agent).or_default().add(&task.resources);
     }
     let mut groups: BTreeMap<Vec<String>, Group> = BTreeMap::new();
