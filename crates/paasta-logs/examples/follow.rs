@@ -2,7 +2,7 @@
 //! `cargo run -p paasta-logs --example follow`
 
 use paasta_core::{Clock, LogLevel, LogRecord, SystemClock};
-use paasta_logs::{FileReader, FileWriter, Query};
+use paasta_logs::{FileReader, FileWriter, LineWriter as _, Query};
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let directory = tempfile::tempdir()?;

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use paasta_core::{LogRecord, LogSink};
 
 use crate::audit::AuditRecord;
-use crate::writer::{FileWriter, LogWriter, Lost};
+use crate::writer::{LineWriter, LogWriter, Lost};
 
 /// Lines that may wait to be written; what comes while so many wait is lost.
 const WAITING_LINES_MAX: usize = 10_000;
@@ -19,7 +19,7 @@ const TELL_AGAIN: Duration = Duration::from_secs(60);
 /// Who drops the writer waits this long for the lines that still wait.
 const DROP_PATIENCE: Duration = Duration::from_secs(5);
 
-/// Writes through a [`FileWriter`] in a thread of its own, in the order in which lines come. When it is dropped it
+/// Writes through a [`LineWriter`] in a thread of its own, in the order in which lines come. When it is dropped it
 /// writes what still waits, for at most five seconds.
 ///
 /// ```
@@ -36,11 +36,11 @@ pub struct BackgroundWriter {
 
 impl BackgroundWriter {
     /// Starts the thread; an error means that the system gives none.
-    pub fn start(writer: FileWriter) -> io::Result<Self> {
-        Self::with_room(writer, WAITING_LINES_MAX)
+    pub fn start(writer: impl LineWriter + 'static) -> io::Result<Self> {
+        Self::with_room(Box::new(writer), WAITING_LINES_MAX)
     }
 
-    fn with_room(writer: FileWriter, room: usize) -> io::Result<Self> {
+    fn with_room(writer: Box<dyn LineWriter>, room: usize) -> io::Result<Self> {
         let shared = Arc::new(Shared { state: Mutex::default(), changed: Condvar::new(), writer, room });
         let in_thread = Arc::clone(&shared);
         thread::Builder::new().name("paasta-logs".to_owned()).spawn(move || in_thread.work())?;
@@ -50,7 +50,7 @@ impl BackgroundWriter {
 
 impl fmt::Debug for BackgroundWriter {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("BackgroundWriter").field("writer", &self.shared.writer).finish_non_exhaustive()
+        f.debug_struct("BackgroundWriter").field("room", &self.shared.room).finish_non_exhaustive()
     }
 }
 
@@ -105,7 +105,7 @@ struct State {
 struct Shared {
     state: Mutex<State>,
     changed: Condvar,
-    writer: FileWriter,
+    writer: Box<dyn LineWriter>,
     room: usize,
 }
 
@@ -135,7 +135,7 @@ impl Shared {
     fn tell(&self, lost: usize) {
         if lost > 0 {
             let reason = format!("lines lost because too many wait to be written: {lost}");
-            self.writer.tell_lost(&Lost { path: None, line: "(not kept)", reason });
+            self.writer.tell_lost(&Lost { place: None, line: "(not kept)", reason });
         }
     }
 
@@ -174,6 +174,7 @@ mod tests {
     use paasta_core::LogLevel;
 
     use super::*;
+    use crate::FileWriter;
 
     fn record(message: &str) -> LogRecord {
         LogRecord {
@@ -238,7 +239,7 @@ mod tests {
     fn who_logs_never_waits_and_what_finds_no_room_is_told() {
         let fixture = Fixture::new();
         let holder = fixture.hold();
-        let writer = BackgroundWriter::with_room(fixture.writer(), 2).unwrap();
+        let writer = BackgroundWriter::with_room(Box::new(fixture.writer()), 2).unwrap();
         let started = Instant::now();
         for _ in 0..10 {
             writer.log(&record("m"));

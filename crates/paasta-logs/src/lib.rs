@@ -2,12 +2,12 @@
 //!
 //! [`writer`] makes the [`LogWriter`] that the system configuration asks for; it is a
 //! [`LogSink`](paasta_core::LogSink), so whatever it meets, its caller goes on: a [`BackgroundWriter`] writes in a
-//! thread of its own. [`reader`] makes the
-//! [`FileReader`] over the same files: the last lines, a range of time, or what comes next.
+//! thread of its own, through the [`LineWriter`] of the driver. [`reader`] makes the
+//! [`FileReader`] over the files of the driver `file`: the last lines, a range of time, or what comes next.
 //!
 //! [`FileHistory`] is the event log of created versions: what `paasta why` explains bounces from.
 //!
-//! Drivers are `file` and `null`. `scribe` and `monk` need servers that this workspace does not speak to; they
+//! Drivers are `file`, `null`, `stdout` and `syslog`. `scribe` and `monk` need servers that this workspace does not speak to; they
 //! are refused by name.
 //!
 //! ```
@@ -37,6 +37,7 @@
 mod audit;
 mod background;
 mod config;
+mod file_writer;
 mod follow;
 mod history;
 mod json;
@@ -45,15 +46,21 @@ mod path_format;
 mod query;
 mod raw_lines;
 mod reader;
+mod scan;
+mod stdout_writer;
+mod syslog;
 mod writer;
 
 pub use audit::{AUDIT_STREAM, AuditRecord};
 pub use background::BackgroundWriter;
 pub use config::{LogConfigError, reader, writer};
+pub use file_writer::FileWriter;
 pub use follow::Follower;
 pub use history::{FileHistory, HistoryError};
 pub use line::{COMPONENTS, LogLine, UnknownComponent, format_record};
 pub use path_format::PathFormatError;
-pub use query::Query;
-pub use reader::{FileReader, Read, ReadError};
-pub use writer::{FileWriter, LogWriter, Lost, NullWriter};
+pub use query::{PassedOver, Query};
+pub use reader::{BrokenLines, FileReader, Read, ReadError};
+pub use stdout_writer::StdoutWriter;
+pub use syslog::{Facility, SYSLOG_SOCKET, SyslogPlace, SyslogWriter};
+pub use writer::{LineWriter, LogWriter, Lost, NullWriter};

@@ -79,6 +79,8 @@ pub struct LogLine {
     pub level: LogLevel,
     /// The message.
     pub message: String,
+    /// The container that printed it, where whoever collected the line says so.
+    pub pod: Option<String>,
     /// The line as stored.
     pub raw: String,
 }
@@ -100,6 +102,7 @@ impl LogLine {
                 _ => return None,
             },
             message: text("message")?.to_owned(),
+            pod: text("pod_name").map(str::to_owned),
             raw: raw.to_owned(),
         })
     }

@@ -1,5 +1,6 @@
 //! `/var/log/paasta/{service}/{component}.log`: where lines are written, and where they are found again.
 
+use std::fmt;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -21,6 +22,7 @@ pub struct PathFormatError {
 /// A parsed format, split at `/`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct PathFormat {
+    text: String,
     absolute: bool,
     parts: Vec<Vec<Piece>>,
 }
@@ -50,7 +52,7 @@ impl PathFormat {
         }
         let parts = text.split('/').filter(|part| !part.is_empty());
         let parts = parts.map(pieces).collect::<Result<Vec<_>, _>>().map_err(wrong)?;
-        Ok(Self { absolute: text.starts_with('/'), parts })
+        Ok(Self { text: text.to_owned(), absolute: text.starts_with('/'), parts })
     }
 
     /// The file of one line. No value can lead out of its part of the path: a `/` in it is written `_`.
@@ -89,6 +91,12 @@ impl PathFormat {
 
     fn root(&self) -> PathBuf {
         PathBuf::from(if self.absolute { "/" } else { "." })
+    }
+}
+
+impl fmt::Display for PathFormat {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
     }
 }
 
