@@ -159,6 +159,11 @@ impl MarathonEngine {
         }
     }
 
+    /// Whom to ask, by home.
+    pub(crate) fn clients(&self) -> impl Iterator<Item = (&HomeId, &Client)> {
+        self.homes.iter().map(|(id, home)| (id, &home.requests))
+    }
+
     fn client(&self, home: &HomeId) -> Result<&Client, EngineError> {
         let found = self.homes.get(home).map(|home| &home.requests);
         found.ok_or_else(|| EngineError::NotFound { what: format!("Marathon server `{home}`") })

@@ -123,10 +123,11 @@ struct WireTask {
     health_check_results: Option<Vec<Option<WireResult>>>,
 }
 
+/// What one health check of a task says.
 #[derive(Debug, Deserialize)]
-struct WireResult {
+pub(crate) struct WireResult {
     #[serde(default)]
-    alive: bool,
+    pub(crate) alive: bool,
 }
 
 /// Marathon's own grace period and interval, where a check names none.

@@ -34,6 +34,7 @@ mod outdated;
 mod replication;
 pub mod senders;
 pub mod utilisation;
+mod whole;
 
 pub use capacity::{
     Capacity, CapacityLimits, GroupLimits, Grouping, Override, Percents, Resource, Used, ambiguous,
@@ -53,3 +54,4 @@ pub use replication::{
     Copies, CountedTask, HealthyTasks, Limits, Locations, Replication, TASK_AGE_SECONDS_MIN, Totals,
     available_tasks, description, is_under_replicated, overall, percent,
 };
+pub use whole::whole;

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use paasta_core::{AppId, CheckStatus, Health, InstanceId, Reading, Task, Timestamp};
+use serde::Serialize;
 
 use crate::{Check, Verdict};
 
@@ -253,7 +254,7 @@ pub fn description(verdict: &Verdict, copies: &Copies, cluster: &str, providers:
 }
 
 /// How the whole cluster stands, over the instances that load balancers know.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Totals {
     /// Instances with enough copies.
     pub good: u64,
@@ -273,9 +274,14 @@ impl Totals {
         }
     }
 
+    /// Instances of which it could be told.
+    pub fn told(&self) -> u64 {
+        self.good + self.bad
+    }
+
     /// How many percent have too few, of those of which it could be told.
     pub fn percent_bad(&self) -> f64 {
-        let told = self.good + self.bad;
+        let told = self.told();
         if told == 0 { 0.0 } else { 100.0 * self.bad as f64 / told as f64 }
     }
 }
