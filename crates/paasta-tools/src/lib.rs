@@ -3,6 +3,7 @@
 
 pub mod alerts;
 pub mod app_drain;
+pub mod checks;
 pub mod cleanup;
 pub mod configured;
 pub mod dry_run;

@@ -316,7 +316,7 @@ pub fn counts(file: Option<&Path>, coordination: &Coordination) -> anyhow::Resul
 }
 
 /// What the system configuration asks for. A log that cannot be written stops nobody: its lines go to stderr.
-fn log(system: &SystemConfig) -> Arc<dyn LogSink> {
+pub fn log(system: &SystemConfig) -> Arc<dyn LogSink> {
     match paasta_logs::writer(system.map()) {
         Ok(writer) => Arc::<dyn LogWriter>::from(writer),
         Err(error) => {

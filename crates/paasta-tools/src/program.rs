@@ -1,7 +1,7 @@
 //! What all operator programs share.
 
 use std::fmt::Write as _;
-use std::io::Write as _;
+use std::io::{IsTerminal as _, Write as _};
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
@@ -64,7 +64,12 @@ pub fn host() -> String {
 /// Says what is wanted of the log on stderr: warnings, or with `verbose` everything.
 pub fn start_logging(verbose: bool) {
     let level = if verbose { tracing::Level::DEBUG } else { tracing::Level::WARN };
-    tracing_subscriber::fmt().with_max_level(level).with_writer(std::io::stderr).init();
+    let log = tracing_subscriber::fmt().with_max_level(level).with_writer(std::io::stderr);
+    match std::io::stderr().is_terminal() {
+        true => log.init(),
+        // Colours are for terminals.
+        false => log.with_ansi(false).init(),
+    }
 }
 
 /// Data on stdout, in one piece; a closed pipe is nobody's failure.
