@@ -122,7 +122,7 @@ impl ApiClient {
         self.get(&path, &[("verbose", query.verbose.to_string())]).await
     }
 
-    /// The end of one output of a task, by its short or its whole id.
+    /// A part of one output of a task, by its short or its whole id.
     pub async fn task_log(
         &self,
         instance: &InstanceId,
@@ -132,7 +132,9 @@ impl ApiClient {
     ) -> Result<TaskLogAnswer, ApiError> {
         let (service, name) = (instance.service().as_str(), instance.instance().as_str());
         let path = ["services", service, name, "tasks", task.as_str(), "log"];
-        self.get(&path, &[("stream", stream.as_str().to_owned()), ("lines", tail.lines.to_string())]).await
+        let mut query = vec![("stream", stream.as_str().to_owned()), ("lines", tail.lines.to_string())];
+        query.extend(tail.after.map(|position| ("after", position.to_string())));
+        self.get(&path, &query).await
     }
 
     async fn get<T: DeserializeOwned>(&self, path: &[&str], query: &[(&str, String)]) -> Result<T, ApiError> {

@@ -52,7 +52,7 @@ pub struct StatusQuery {
     pub verbose: u8,
 }
 
-/// `GET /v1/services/{service}/{instance}/tasks/{task}/log`: the end of one output of a task. Ours; the original
+/// `GET /v1/services/{service}/{instance}/tasks/{task}/log`: a part of one output of a task. Ours; the original
 /// has its logs elsewhere.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TaskLogAnswer {
@@ -62,4 +62,10 @@ pub struct TaskLogAnswer {
     pub stream: LogStream,
     /// The lines, oldest first, without their line ends.
     pub lines: Vec<String>,
+    /// Whether the last of them has no end yet.
+    #[serde(default)]
+    pub unfinished: bool,
+    /// Where the next line begins, to ask for what follows; none where the engine cannot tell.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next: Option<u64>,
 }

@@ -47,7 +47,7 @@ async fn an_answer_is_read_and_unknown_fields_are_not_minded() {
 async fn an_id_cannot_leave_its_place_in_the_path() {
     let (url, served) = server("HTTP/1.1 204 No Content\r\nConnection: close\r\n\r\n").await;
     let task = TaskId::new("a/../b?c");
-    let tail = LogTail { lines: 3 };
+    let tail = LogTail::last(3);
     let outcome = client(&url).task_log(&instance(), &task, LogStream::Stderr, tail).await;
     assert!(matches!(outcome, Err(ApiError::Garbled { .. })), "{outcome:?}");
     assert_eq!(

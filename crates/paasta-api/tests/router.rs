@@ -58,7 +58,11 @@ impl Engine for Shown {
     ) -> Result<TaskLog, EngineError> {
         match task.as_str().ends_with("gone") {
             true => Err(EngineError::NotFound { what: format!("log of task `{task}`") }),
-            false => Ok(TaskLog { lines: vec![format!("{task} {} {}", stream.as_str(), tail.lines)] }),
+            false => Ok(TaskLog {
+                lines: vec![format!("{task} {} {}", stream.as_str(), tail.lines)],
+                unfinished: true,
+                next: tail.after,
+            }),
         }
     }
 }
@@ -346,10 +350,11 @@ async fn task_logs_are_found_by_short_and_by_whole_id() {
     let id: InstanceId = "web.main".parse().expect("an instance");
     let ask = |task: String, stream, lines| {
         let (api, id) = (api.clone(), id.clone());
-        async move { api.task_log(&id, &TaskId::new(task), stream, LogTail { lines }).await }
+        async move { api.task_log(&id, &TaskId::new(task), stream, LogTail { lines, after: Some(7) }).await }
     };
     let short = ask("o1".to_owned(), LogStream::Stderr, 3).await.expect("a log");
     assert_eq!(short.lines, [format!("{OLD}.o1 stderr 3")]);
+    assert_eq!((short.unfinished, short.next), (true, Some(7)));
     let ended = ask(format!("{OLD}.ended"), LogStream::Stdout, 5).await.expect("a log of a task that ended");
     assert_eq!(ended.lines, [format!("{OLD}.ended stdout 5")]);
     for missing in ["nope".to_owned(), format!("{OLD}.gone"), "other.main.git1.config1.x".to_owned()] {

@@ -29,6 +29,10 @@ pub enum Style {
     Yellow,
     /// Links.
     Blue,
+    /// Of the scheduler.
+    Magenta,
+    /// Under way, and worth a look first.
+    YellowBold,
     /// Names.
     Cyan,
     /// Of no interest now.
@@ -44,6 +48,8 @@ impl Style {
             Style::Green => "32",
             Style::Yellow => "33",
             Style::Blue => "34",
+            Style::Magenta => "35",
+            Style::YellowBold => "1;33",
             Style::Cyan => "36",
             Style::Grey => "38;5;242",
         }

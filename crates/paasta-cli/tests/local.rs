@@ -3,6 +3,7 @@
 mod local_cluster;
 
 use std::net::TcpListener;
+use std::process::Stdio;
 
 use local_cluster::{Playground, text};
 
@@ -181,6 +182,39 @@ fn logs_say_why_a_task_never_started() {
         text(&output).contains("note: task ")
             && text(&output).contains("printed nothing: the app has no `cmd`")
     });
+}
+
+#[test]
+fn logs_are_followed_through_a_bounce() {
+    let ground = Playground::new();
+    for version in ["one", "two"] {
+        ground.version(version, &format!("echo $PAASTA_SERVICE says {version}; echo hm >&2"), "");
+    }
+    let _cluster = ground.up(&["--ports-any"]);
+    let (first, second) = (ground.commit("one"), ground.commit("two"));
+    ground.deploy("web", "one");
+    ground.wait_for("the first version to run", || ground.runs_only(&first, 2));
+    let last = ground.paasta(&["logs", "hello.main", "-C", "stdout", "-S", "-n", "1"]);
+    assert_eq!(text(&last).matches("one listens on port ").count(), 2, "{}", text(&last));
+
+    let told = ground.soa_dir().with_file_name("followed");
+    let mut follow = ground.command(&["logs", "hello.main", "-C", "all", "-S", "-f"]);
+    let file = std::fs::File::create(&told).expect("a file");
+    let mut following = follow.stdout(file).stderr(Stdio::null()).spawn().expect("it starts");
+    let said = |what: &str| {
+        let told = std::fs::read_to_string(&told).expect("readable");
+        told.lines().filter(|line| line.ends_with(what)).count()
+    };
+    ground.wait_for("what is there to be shown", || said("hello says one") == 2 && said("hm") == 2);
+    ground.deploy("web", "two");
+    ground.wait_for("the second version to run", || ground.runs_only(&second, 2));
+    ground.wait_for("what its tasks print", || said("hello says two") == 2 && said("hm") == 4);
+    let is_told =
+        || std::fs::read_to_string(&told).expect("readable").contains("bounce of hello.main is finishing");
+    ground.wait_for("what is told of the bounce", is_told);
+    following.kill().expect("it runs");
+    following.wait().expect("it ends");
+    assert_eq!((said("hello says one"), said("hello says two"), said("hm")), (2, 2, 4), "nothing twice");
 }
 
 #[test]

@@ -61,7 +61,7 @@ pub trait Engine: Send + Sync {
     /// is taken up again.
     fn changes(&self) -> BoxStream<'static, Change>;
 
-    /// The end of a task's output.
+    /// The end of a task's output, or what follows a position in it.
     async fn task_log(&self, task: &TaskId, stream: LogStream, tail: LogTail)
     -> Result<TaskLog, EngineError>;
 }
@@ -135,16 +135,38 @@ impl LogStream {
     }
 }
 
-/// How much of a task's output.
+/// Which part of a task's output.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LogTail {
-    /// At most this many lines from the end.
+    /// At most this many lines.
     pub lines: usize,
+    /// The first ones after this position, as [`TaskLog::next`] said; else the last ones.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub after: Option<u64>,
 }
 
-/// The end of one output of a task.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+impl LogTail {
+    /// The last lines.
+    pub const fn last(lines: usize) -> Self {
+        Self { lines, after: None }
+    }
+
+    /// The lines after a position; 0 is the beginning.
+    pub const fn after(position: u64, lines: usize) -> Self {
+        Self { lines, after: Some(position) }
+    }
+}
+
+/// A part of one output of a task.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TaskLog {
     /// The lines, oldest first, without their line ends.
     pub lines: Vec<String>,
+    /// Whether the last of them has no end yet.
+    #[serde(default)]
+    pub unfinished: bool,
+    /// Where the next line begins, or the one that is unfinished; none where the engine cannot tell. It is less than
+    /// what was asked for if the output was begun anew meanwhile.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next: Option<u64>,
 }

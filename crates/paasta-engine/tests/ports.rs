@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use common::{Client, Place, image, sleeper};
-use paasta_core::{LogStream, TaskId};
+use paasta_core::{LogStream, LogTail, TaskId, TaskLog};
 use paasta_engine::state::{Exit, RunRef};
 use paasta_engine::{
     Artifact, ArtifactError, Artifacts, EngineServer, Executor, Launch, LaunchError, SecretError, SecretText,
@@ -105,8 +105,8 @@ impl Executor for Pretence {
         &self,
         _task: &TaskId,
         _stream: LogStream,
-        _lines: usize,
-    ) -> std::io::Result<Option<Vec<String>>> {
+        _tail: LogTail,
+    ) -> std::io::Result<Option<TaskLog>> {
         Ok(None)
     }
 

@@ -230,8 +230,9 @@ impl Engine for MarathonEngine {
         stream: LogStream,
         tail: LogTail,
     ) -> Result<TaskLog, EngineError> {
+        let after = tail.after.map(|position| format!("&after={position}")).unwrap_or_default();
         let path = format!(
-            "/paasta/tasks/{}/log?stream={}&lines={}",
+            "/paasta/tasks/{}/log?stream={}&lines={}{after}",
             escaped(task.as_str()),
             stream.as_str(),
             tail.lines
@@ -247,7 +248,8 @@ impl Engine for MarathonEngine {
                 }
             };
             if answer.status.is_success() {
-                return Ok(TaskLog { lines: answer.json::<LogAnswer>()?.lines });
+                let LogAnswer { lines, unfinished, next } = answer.json()?;
+                return Ok(TaskLog { lines, unfinished, next });
             }
             result = Err(match answer.status {
                 StatusCode::NOT_FOUND if answer.refusal().is_some_and(|told| told.message.is_some()) => {

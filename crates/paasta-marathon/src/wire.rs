@@ -292,6 +292,9 @@ impl Refusal {
 #[derive(Debug, Deserialize)]
 pub(crate) struct LogAnswer {
     pub(crate) lines: Vec<String>,
+    #[serde(default)]
+    pub(crate) unfinished: bool,
+    pub(crate) next: Option<u64>,
 }
 
 #[cfg(test)]

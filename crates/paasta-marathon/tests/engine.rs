@@ -171,8 +171,7 @@ async fn changes_and_logs_are_told() {
     let task = apps[0].tasks.iter().find(|task| task.phase == TaskPhase::Running).unwrap();
     let looking = async {
         loop {
-            let log =
-                cluster.engine.task_log(&task.id, LogStream::Stdout, LogTail { lines: 10 }).await.unwrap();
+            let log = cluster.engine.task_log(&task.id, LogStream::Stdout, LogTail::last(10)).await.unwrap();
             if log.lines == ["hello"] {
                 return;
             }
@@ -181,7 +180,7 @@ async fn changes_and_logs_are_told() {
     };
     tokio::time::timeout(PATIENCE, looking).await.unwrap();
     let missing = paasta_core::TaskId::new("s--v.main.x.y.none");
-    let log = cluster.engine.task_log(&missing, LogStream::Stdout, LogTail { lines: 10 }).await;
+    let log = cluster.engine.task_log(&missing, LogStream::Stdout, LogTail::last(10)).await;
     assert!(matches!(log, Err(EngineError::NotFound { .. })), "{log:?}");
     cluster.end().await;
 }

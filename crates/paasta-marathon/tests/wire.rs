@@ -435,7 +435,7 @@ async fn task_logs_need_an_engine_that_keeps_them() {
     let engine = engine(&[&url]);
     let log = |id: &str| {
         let (engine, id) = (&engine, TaskId::new(id));
-        async move { engine.task_log(&id, LogStream::Stdout, LogTail { lines: 2 }).await }
+        async move { engine.task_log(&id, LogStream::Stdout, LogTail::last(2)).await }
     };
     assert_eq!(log("t.1").await.unwrap().lines, ["a", "b"]);
     assert!(matches!(log("t.2").await, Err(EngineError::NotFound { .. })));

@@ -12,8 +12,8 @@ use async_trait::async_trait;
 use futures_util::future::join_all;
 use paasta_config::{DeploymentRecord, DesiredState, Map, Node, Value, Wanted};
 use paasta_core::{
-    ClusterName, Engine, Health, LockError, LockGuard, Locks, LogStream, NoLog, NoMaintenance, Reading,
-    SystemClock, TaskId,
+    ClusterName, Engine, Health, LockError, LockGuard, Locks, LogStream, LogTail, NoLog, NoMaintenance,
+    Reading, SystemClock, TaskId, TaskLog,
 };
 use paasta_drain::DrainTools;
 use paasta_engine::state::{Exit, RunRef};
@@ -258,8 +258,8 @@ impl Executor for AtOnce {
         &self,
         _task: &TaskId,
         _stream: LogStream,
-        _lines: usize,
-    ) -> std::io::Result<Option<Vec<String>>> {
+        _tail: LogTail,
+    ) -> std::io::Result<Option<TaskLog>> {
         Ok(None)
     }
 

@@ -1,11 +1,11 @@
-//! The end of a task's output.
+//! A part of a task's output.
 
 use axum::Json;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
 use paasta_api_client::TaskLogAnswer;
-use paasta_core::{AppId, EngineError, InstanceId, LogStream, LogTail, TaskId};
+use paasta_core::{AppId, EngineError, InstanceId, LogStream, LogTail, TaskId, TaskLog};
 use serde::Deserialize;
 
 use super::{bad_query, instance_id};
@@ -22,6 +22,7 @@ pub(super) struct Wanted {
     stream: LogStream,
     #[serde(default = "a_hundred")]
     lines: usize,
+    after: Option<u64>,
 }
 
 fn stdout() -> LogStream {
@@ -40,10 +41,11 @@ pub(super) async fn task_log(
     let Query(wanted) = query.map_err(|rejection| bad_query(&rejection))?;
     let id = instance_id(service, instance)?;
     let task = find(&state, &id, TaskId::new(task)).await?;
-    let tail = LogTail { lines: wanted.lines.min(LINES_MAX) };
+    let tail = LogTail { lines: wanted.lines.min(LINES_MAX), after: wanted.after };
     let log =
         state.engine.task_log(&task, wanted.stream, tail).await.map_err(|error| engine_failure(&error))?;
-    Ok(Json(TaskLogAnswer { task, stream: wanted.stream, lines: log.lines }))
+    let TaskLog { lines, unfinished, next } = log;
+    Ok(Json(TaskLogAnswer { task, stream: wanted.stream, lines, unfinished, next }))
 }
 
 /// The task by its whole id, which names its instance and may be that of a task that ended, or by the short id of

@@ -177,7 +177,7 @@ impl Playground {
     }
 
     #[expect(clippy::disallowed_methods, reason = "a test's own surroundings")]
-    fn command(&self, arguments: &[&str]) -> Command {
+    pub(crate) fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_paasta"));
         command.args(arguments).current_dir(self.root.path());
         command.env_clear().env("HOME", self.root.path().join("home"));

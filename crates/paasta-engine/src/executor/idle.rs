@@ -5,7 +5,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use paasta_core::{LogStream, TaskId};
+use paasta_core::{LogStream, LogTail, TaskId, TaskLog};
 use tokio::sync::watch;
 
 use super::{Executor, Launch, LaunchError};
@@ -64,7 +64,7 @@ impl Executor for IdleExecutor {
         true
     }
 
-    async fn log(&self, _: &TaskId, _: LogStream, _lines: usize) -> std::io::Result<Option<Vec<String>>> {
+    async fn log(&self, _: &TaskId, _: LogStream, _: LogTail) -> std::io::Result<Option<TaskLog>> {
         Ok(None)
     }
 

@@ -12,7 +12,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use async_trait::async_trait;
-use paasta_core::{LogStream, TaskId};
+use paasta_core::{LogStream, LogTail, TaskId, TaskLog};
 
 use crate::artifacts::Artifact;
 use crate::state::{Exit, LaunchOrder, RunRef};
@@ -48,13 +48,8 @@ pub trait Executor: Send + Sync {
         false
     }
 
-    /// The last `lines` lines of a task's output; `None` if nothing is kept of that task.
-    async fn log(
-        &self,
-        task: &TaskId,
-        stream: LogStream,
-        lines: usize,
-    ) -> std::io::Result<Option<Vec<String>>>;
+    /// A part of a task's output; `None` if nothing is kept of that task.
+    async fn log(&self, task: &TaskId, stream: LogStream, tail: LogTail) -> std::io::Result<Option<TaskLog>>;
 
     /// The task is gone: what only it needed may go; its logs stay readable for a while.
     async fn ended(&self, task: &TaskId);

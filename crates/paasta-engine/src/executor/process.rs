@@ -12,7 +12,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
-use paasta_core::{LogStream, TaskId};
+use paasta_core::{LogStream, LogTail, TaskId, TaskLog};
 use rustix::process::Signal;
 use tokio::io::unix::AsyncFd;
 use tokio::process::{Child, Command};
@@ -226,15 +226,10 @@ impl Executor for ProcessExecutor {
         }
     }
 
-    async fn log(
-        &self,
-        task: &TaskId,
-        stream: LogStream,
-        lines: usize,
-    ) -> std::io::Result<Option<Vec<String>>> {
+    async fn log(&self, task: &TaskId, stream: LogStream, tail: LogTail) -> std::io::Result<Option<TaskLog>> {
         let Some(sandbox) = sandbox::path(&self.settings.sandboxes, task) else { return Ok(None) };
         let path = sandbox.join(stream.as_str());
-        tokio::task::spawn_blocking(move || logs::tail(&path, lines)).await.map_err(std::io::Error::other)?
+        tokio::task::spawn_blocking(move || logs::read(&path, tail)).await.map_err(std::io::Error::other)?
     }
 
     async fn ended(&self, task: &TaskId) {

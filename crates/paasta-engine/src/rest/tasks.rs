@@ -2,7 +2,7 @@
 
 use axum::body::Body;
 use axum::http::{Response, StatusCode};
-use paasta_core::{LogStream, TaskId, TaskLog};
+use paasta_core::{LogStream, LogTail, TaskId};
 use serde_json::{Value, json};
 
 use super::reply::{self, Answer};
@@ -52,7 +52,7 @@ pub(super) fn kill_command(request: &Request, which: Victims) -> Result<Command,
     Ok(Command::KillTasks { which, scale, force: request.flag("force") })
 }
 
-/// `GET /paasta/tasks/{task}/log?stream=stdout|stderr&lines=N`: `{"lines": […]}`.
+/// `GET /paasta/tasks/{task}/log?stream=stdout|stderr&lines=N&after=POSITION`: `{"lines": […], "unfinished": …, "next": …}`.
 pub(super) async fn log(face: &Face, task: &str, request: &Request) -> Answer {
     let stream = match request.value("stream") {
         None | Some("stdout") => LogStream::Stdout,
@@ -67,9 +67,14 @@ pub(super) async fn log(face: &Face, task: &str, request: &Request) -> Answer {
         Some(Ok(lines)) => lines.min(LOG_LINES_MAX),
         Some(Err(_)) => return Err(reply::message(StatusCode::BAD_REQUEST, "`lines` must be a number")),
     };
+    let after = match request.value("after").map(str::parse::<u64>) {
+        None => None,
+        Some(Ok(position)) => Some(position),
+        Some(Err(_)) => return Err(reply::message(StatusCode::BAD_REQUEST, "`after` must be a number")),
+    };
     let id = TaskId::new(task);
-    match face.executor.log(&id, stream, lines).await {
-        Ok(Some(lines)) => Ok(reply::ok(&json!(TaskLog { lines }))),
+    match face.executor.log(&id, stream, LogTail { lines, after }).await {
+        Ok(Some(log)) => Ok(reply::ok(&json!(log))),
         Ok(None) => Err(reply::message(StatusCode::NOT_FOUND, &format!("Task '{task}' has no log"))),
         Err(error) => Err(reply::message(StatusCode::INTERNAL_SERVER_ERROR, &error.to_string())),
     }

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use paasta_core::{LogStream, TaskId};
+use paasta_core::{LogStream, LogTail, TaskId, TaskLog};
 use paasta_engine::state::{Exit, RunRef};
 use paasta_engine::{Artifact, ArtifactError, Artifacts, Executor, Launch, LaunchError};
 use tokio::sync::Notify;
@@ -54,7 +54,7 @@ impl Executor for Tasks {
         Ok(())
     }
 
-    async fn log(&self, _: &TaskId, _: LogStream, _: usize) -> io::Result<Option<Vec<String>>> {
+    async fn log(&self, _: &TaskId, _: LogStream, _: LogTail) -> io::Result<Option<TaskLog>> {
         Ok(None)
     }
 

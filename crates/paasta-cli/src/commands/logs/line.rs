@@ -39,7 +39,7 @@ impl Line {
             service: line.service,
             cluster: line.cluster,
             instance: line.instance,
-            task: None,
+            task: line.pod,
             message: line.message,
             raw: line.raw,
         }
@@ -102,12 +102,16 @@ fn time(line: &Line) -> String {
     at.and_then(|at| Some(format!("{}Z ", at.get(..19)?.replace('T', " ")))).unwrap_or_default()
 }
 
+/// The colours of components (monitoring.md §7.1).
 fn style(component: &str) -> Style {
     match component {
-        "stdout" => Style::Plain,
-        "stderr" => Style::Yellow,
         "deploy" => Style::Cyan,
-        "monitoring" | "oom" => Style::Red,
+        "monitoring" => Style::Green,
+        "marathon" => Style::Magenta,
+        "app_output" => Style::YellowBold,
+        "stdout" | "stderr" => Style::Yellow,
+        "security" | "oom" => Style::Red,
+        "task_lifecycle" => Style::Bold,
         _ => Style::Blue,
     }
 }

@@ -3,11 +3,13 @@
 use std::collections::BTreeSet;
 use std::process::ExitCode;
 
-use paasta_core::{Clock as _, SystemClock, Timestamp};
-use paasta_logs::{COMPONENTS, FileReader, Query};
+use paasta_core::{Clock as _, SystemClock};
+use paasta_logs::COMPONENTS;
 
-use self::line::{Line, Look};
+use self::line::Look;
 use self::outputs::Outputs;
+use self::told::Told;
+use self::window::Window;
 use crate::Context;
 use crate::context::interruptible;
 use crate::options::{Output, Selection, SoaDir};
@@ -18,15 +20,16 @@ use crate::world::World;
 mod follow;
 mod line;
 mod outputs;
+mod tasks;
 mod time;
-
-/// How many lines are shown unless somebody says otherwise.
-const LINES: usize = 100;
+mod told;
+mod window;
 
 /// Show logs of instances
 ///
 /// Components stdout and stderr are what running tasks print, by the API of their cluster; all others are lines that
-/// PaaSTA wrote about the service, by the configured log reader.
+/// PaaSTA wrote about the service, by the configured log reader. What tasks print carries neither times nor numbers: with
+/// --from, --to or --line-offset, of stdout and stderr too only what the log reader has is shown.
 #[derive(clap::Args, Debug)]
 pub(crate) struct Args {
     /// One service's instances, as SERVICE.INSTANCE or SERVICE.ONE,OTHER
@@ -47,6 +50,9 @@ pub(crate) struct Args {
         value_delimiter = ','
     )]
     instances: Vec<String>,
+    /// Of stdout and stderr only what these tasks printed, comma-separated: their ids, or how the short ones begin
+    #[arg(short = 'p', long = "pods", alias = "tasks", value_name = "TASK", value_delimiter = ',')]
+    pods: Vec<String>,
     /// Components, comma-separated: stdout, stderr, app_output (both), build, deploy, …, or all
     #[arg(
         short = 'C',
@@ -57,24 +63,31 @@ pub(crate) struct Args {
         default_value = "stdout,stderr"
     )]
     components: Vec<String>,
-    /// How many lines: of PaaSTA's together, and of each output of each task
+    /// Of what PaaSTA wrote only lines of these levels, comma-separated; else both
+    #[arg(long = "levels", alias = "level", value_enum, value_name = "LEVEL", value_delimiter = ',')]
+    levels: Vec<Level>,
+    /// How many lines: of PaaSTA's together, and of each output of each task; 100 unless said otherwise
     #[arg(
         short = 'n',
         long = "lines",
         short_alias = 'l',
         value_name = "N",
         allow_negative_numbers = true,
-        conflicts_with = "from"
+        conflicts_with_all = ["from", "to"]
     )]
     lines: Option<i64>,
+    /// Begin with this line of PaaSTA's, 1 being the earliest; with a negative --lines, end with it
+    #[arg(short = 'o', long, value_name = "NUMBER", conflicts_with_all = ["from", "to", "follow"])]
+    line_offset: Option<usize>,
     /// Go on showing what comes
-    #[arg(short = 'f', long = "follow", short_alias = 'F', alias = "tail")]
+    #[arg(short = 'f', long = "follow", short_alias = 'F', alias = "tail", conflicts_with_all = ["from", "to"])]
     follow: bool,
-    /// From this time on: ISO 8601 (UTC unless it says otherwise), or how long ago, such as 5m or 1d3h
-    #[arg(short = 'a', long = "from", alias = "after", value_name = "TIME", conflicts_with = "follow")]
+    /// From this time on: ISO 8601 (UTC unless it says otherwise), or how long ago, such as 5m or 1d3h; else, with --to, from
+    /// 30 minutes ago
+    #[arg(short = 'a', long = "from", alias = "after", value_name = "TIME")]
     from: Option<String>,
-    /// Until this time
-    #[arg(short = 't', long = "to", value_name = "TIME", requires = "from")]
+    /// Until this time; else, with --from, until now
+    #[arg(short = 't', long = "to", value_name = "TIME")]
     to: Option<String>,
     /// Lines as they are stored
     #[arg(short = 'r', long, conflicts_with = "strip_headers")]
@@ -82,81 +95,82 @@ pub(crate) struct Args {
     /// Only times and messages
     #[arg(short = 'S', long)]
     strip_headers: bool,
+    /// Say where lines are looked for
+    #[arg(short = 'v', long)]
+    verbose: bool,
     #[command(flatten)]
     soa_dir: SoaDir,
     #[command(flatten)]
     output: Output,
 }
 
+/// Who wants to read a line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum Level {
+    /// Whoever looks at the service
+    Event,
+    /// Whoever looks for a fault
+    Debug,
+}
+
 pub(crate) fn run(args: &Args, cx: &mut Context) -> anyhow::Result<ExitCode> {
     let components = components(&args.components)?;
-    let (from, to) = range(args, SystemClock.now())?;
+    let window = Window::of(args, SystemClock.now())?;
     let world = World::open(args.soa_dir.get(), cx)?;
-    let chosen = choose(&selection(args), &world, cx)?.instances;
-    let services: BTreeSet<&str> = chosen.iter().map(|one| one.service.as_str()).collect();
-    let mut sources = Sources { told: Vec::new(), outputs: None };
-    if components.iter().any(|component| !is_output(component)) {
-        let reader = paasta_logs::reader(world.system.map())
-            .hint("Set `log_reader` in the system configuration, or ask for -C stdout,stderr only.")?;
-        sources.told = services
-            .iter()
-            .map(|service| (reader.clone(), query(service, args, &components, from, to)))
-            .collect();
-    }
-    match (from, components.iter().any(|component| is_output(component))) {
-        (None, true) => sources.outputs = Some(Outputs::new(&chosen, &components, &world)),
-        (Some(_), true) => writeln!(cx.stderr, "note: what tasks print carries no times and is left out")?,
-        (_, false) => {}
+    let chosen = choose(&selection(args), &world, cx)?;
+    let asks_tasks = components.iter().any(|component| is_output(component));
+    let by_reader = |component: &String| !is_output(component) || !window.is_of_any_line();
+    let read: BTreeSet<String> =
+        components.iter().filter(|component| by_reader(component)).cloned().collect();
+    let told = match chosen.services().first() {
+        Some(service) if !read.is_empty() => Some(Told::open(service, args, read, &window, &world)?),
+        _ => None,
+    };
+    let mut outputs = None;
+    if asks_tasks && window.is_of_any_line() {
+        outputs = Some(Outputs::new(&chosen.instances, &components, &args.pods, &world));
+    } else if asks_tasks {
+        let note = "what tasks print carries neither times nor numbers; of stdout and stderr, only what the log reader has \
+                    is shown";
+        writeln!(cx.stderr, "note: {note}")?;
     }
     let look = Look::new(args.raw_mode, args.strip_headers, args.output.format(), cx.paint());
-    let lines = args.lines.map_or(if from.is_some() { usize::MAX } else { LINES }, |n| {
-        usize::try_from(n.unsigned_abs()).unwrap_or(usize::MAX)
-    });
-    show(sources, lines, args.follow, look, cx)
+    show(Sources { told, outputs }, &window, args, &look, cx)
 }
 
 /// Where lines come from.
 struct Sources {
-    /// Per service, what PaaSTA told.
-    told: Vec<(FileReader, Query)>,
+    /// What PaaSTA told.
+    told: Option<Told>,
     /// What tasks print.
     outputs: Option<Outputs>,
 }
 
 fn show(
-    sources: Sources,
-    lines: usize,
-    follow: bool,
-    look: Look,
+    Sources { told, outputs }: Sources,
+    window: &Window,
+    args: &Args,
+    look: &Look,
     cx: &mut Context,
 ) -> anyhow::Result<ExitCode> {
-    let Sources { told, outputs } = sources;
-    // From here on, so that no line is lost between the last lines and what comes.
-    let followers: Vec<_> =
-        told.iter().filter(|_| follow).map(|(reader, query)| reader.follow(query)).collect();
-    let mut problems = Vec::new();
-    for (reader, query) in &told {
-        let read = reader.last(query, lines);
-        problems.extend(read.problems.iter().map(|problem| format!("{problem}: {}", problem.source)));
-        for line in read.lines {
-            cx.stdout.write_all(look.render(&Line::told(line)).as_bytes())?;
-        }
-    }
-    for problem in &problems {
-        writeln!(cx.stderr, "warning: {problem}")?;
-    }
-    let mut fine = problems.is_empty();
     let (out, err) = (&mut cx.stdout, &mut cx.stderr);
+    let (mut fine, mut follower) = (true, None);
+    if let Some(told) = told {
+        let shown = told.show(window, args.follow, args.verbose, look, out, err)?;
+        fine &= shown.fine;
+        follower = shown.follower;
+    }
     if let Some(mut outputs) = outputs {
+        outputs.say_where(args.verbose, err)?;
         fine &= interruptible(async {
-            let fine = outputs.last(lines, &look, out, err).await?;
-            match follow {
-                true => follow::follow(followers, Some(outputs), &look, out, err).await,
+            let fine = outputs.last(window.lines(), args.follow, look, out, err).await?;
+            match args.follow {
+                true => follow::follow(follower, Some(outputs), look, out, err).await,
                 false => Ok(fine),
             }
         })?;
-    } else if follow {
-        interruptible(follow::follow(followers, None, &look, out, err))?;
+    } else if args.follow {
+        interruptible(follow::follow(follower, None, look, out, err))?;
     }
     Ok(if fine { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
@@ -176,7 +190,7 @@ fn components(asked: &[String]) -> anyhow::Result<BTreeSet<String>> {
     for name in asked {
         match name.as_str() {
             "all" => components.extend(COMPONENTS.iter().map(|&name| name.to_owned())),
-            "app_output" => components.extend(["stdout".to_owned(), "stderr".to_owned()]),
+            "app_output" => components.extend(["app_output", "stdout", "stderr"].map(str::to_owned)),
             known if COMPONENTS.contains(&known) => drop(components.insert(name.clone())),
             _ => {
                 let error = UsageError(format!("there is no log component `{name}`"));
@@ -189,39 +203,4 @@ fn components(asked: &[String]) -> anyhow::Result<BTreeSet<String>> {
 
 fn is_output(component: &str) -> bool {
     matches!(component, "stdout" | "stderr" | "app_output")
-}
-
-fn range(args: &Args, now: Timestamp) -> anyhow::Result<(Option<Timestamp>, Option<Timestamp>)> {
-    let read = |text: &Option<String>| match text {
-        Some(text) => time::parse(text, now).map(Some).map_err(UsageError),
-        None => Ok(None),
-    };
-    let (from, to) = (read(&args.from)?, read(&args.to)?);
-    match (from, to) {
-        (Some(from), Some(to)) if from > to => {
-            Err(UsageError(format!("--from ({from}) is later than --to ({to})")).into())
-        }
-        range => Ok(range),
-    }
-}
-
-fn query(
-    service: &str,
-    args: &Args,
-    components: &BTreeSet<String>,
-    from: Option<Timestamp>,
-    to: Option<Timestamp>,
-) -> Query {
-    let mut instances: BTreeSet<String> = args.instances.iter().cloned().collect();
-    if let Some(Ok((_, named))) = args.target.as_deref().map(paasta_deploy::split_target) {
-        instances.extend(named);
-    }
-    Query {
-        components: components.iter().filter(|component| !is_output(component)).cloned().collect(),
-        clusters: args.clusters.iter().cloned().collect(),
-        instances,
-        from,
-        to,
-        ..Query::of_service(service)
-    }
 }

@@ -153,7 +153,7 @@ fn failure(error: &ApiError, one: &Question) -> Failure {
 
 /// The last 10 lines of both outputs of each task at `-vv`, 100 at `-vvv` (cli.md §3.5).
 async fn outputs(api: &ApiClient, one: &Question, status: &InstanceStatus, verbose: u8) -> Vec<TaskOutput> {
-    let tail = LogTail { lines: 10usize.saturating_pow(u32::from(verbose.min(5)) - 1) };
+    let tail = LogTail::last(10usize.saturating_pow(u32::from(verbose.min(5)) - 1));
     let apps = status.marathon.iter().flat_map(|marathon| &marathon.app_statuses);
     let tasks = apps.flat_map(|app| &app.tasks);
     let ids = tasks.filter_map(|task| Some((task.id.clone(), task.task_id.clone()?)));
