@@ -116,8 +116,7 @@ impl Asking {
 
     async fn call_once(&self, body: &Value) -> Result<(Url, Vec<u8>), MesosError> {
         let authority = self.master.find().await?;
-        let secret_file = self.secret_file.clone();
-        let credentials = blocking(move || Credentials::read(&secret_file)).await?;
+        let credentials = self.credentials().await?;
         let http = self.client(self.patience.unwrap_or(Patience::OPERATOR), &authority).await?;
         let request = Request {
             peer: Peer::Master,
@@ -128,6 +127,12 @@ impl Asking {
             bytes_max: ANSWER_BYTES_MAX,
         };
         http.body(&request).await
+    }
+
+    /// Who we are, if that is said.
+    pub(crate) async fn credentials(&self) -> Result<Option<Credentials>, MesosError> {
+        let secret_file = self.secret_file.clone();
+        blocking(move || Credentials::read(&secret_file)).await
     }
 
     async fn client(&self, patience: Patience, authority: &Authority) -> Result<Http, MesosError> {

@@ -99,6 +99,12 @@ pub enum MesosError {
         /// Who was asked last.
         url: String,
     },
+    /// What was scheduled is not what is.
+    #[error(
+        "somebody else changed the maintenance schedule of the Mesos master at the same time, and what was asked is not in \
+         it: run this again"
+    )]
+    ScheduleChanged,
     /// How the master was started does not tell what is asked.
     #[error("could not use the flags of the Mesos master: {reason}")]
     Flags {

@@ -6,6 +6,7 @@
 //! * [`leader`] says which host leads.
 //! * [`MesosMaster`] reads what the master knows (monitoring.md §5.2): [`State`] with agents, frameworks and tasks,
 //!   [`Metrics`], [`Flags`]. They are made for `paasta-monitoring`: what its checks take, they give.
+//! * [`Operator`] tells the master which machines are to be away (monitoring.md §8.1), [`Schedule`] is when.
 //! * [`Placement`] and [`by_attribute`] choose among [`Agent`]s.
 //!
 //! What could not be read is never empty: the reason is given instead, and whoever needs the answer waits.
@@ -35,6 +36,9 @@ mod leader;
 mod maintenance;
 mod master;
 mod metrics;
+mod operator;
+mod reservation;
+mod schedule;
 mod state;
 mod status;
 mod task;
@@ -50,7 +54,10 @@ pub use leader::{Leader, leader};
 pub use maintenance::{MesosMaintenance, leaving_hosts};
 pub use master::{Authority, Master, MasterForm};
 pub use metrics::Metrics;
+pub use operator::{Operator, schedule_update};
+pub use reservation::{Verb, call as reservation_call, reservable};
+pub use schedule::{Machine, Nanoseconds, Schedule, Unavailability, Window, nanoseconds};
 pub use state::{Agents, Awaited, Flags, Framework, Frameworks, LeaderInfo, State};
-pub use status::draining_hosts;
+pub use status::{MaintenanceStatus, draining_hosts};
 pub use task::{ContainerId, ContainerStatus, TASK_RUNNING, Task, TaskStatus, not_running};
 pub use zookeeper::{ZkAddress, leading_node, master_of, masters_among};

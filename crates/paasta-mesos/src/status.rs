@@ -2,7 +2,18 @@
 
 use std::collections::BTreeSet;
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
+
+use crate::Machine;
+
+/// Which machines are about to leave, and which are away.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct MaintenanceStatus {
+    /// Those that are to be left.
+    pub draining: Vec<Machine>,
+    /// Those that are away.
+    pub down: Vec<Machine>,
+}
 
 #[derive(Deserialize)]
 struct Answer {
@@ -16,24 +27,53 @@ struct Told {
 
 #[derive(Deserialize)]
 struct Status {
-    draining_machines: Option<Vec<Machine>>,
+    draining_machines: Option<Vec<Entry>>,
+    down_machines: Option<Vec<Entry>>,
 }
 
 /// A machine, or what holds one.
 #[derive(Deserialize)]
-struct Machine {
-    id: Option<MachineId>,
+struct Entry {
+    id: Option<Machine>,
     hostname: Option<String>,
+    ip: Option<String>,
 }
 
-#[derive(Deserialize)]
-struct MachineId {
-    hostname: Option<String>,
+impl MaintenanceStatus {
+    /// Of the answer to `GET_MAINTENANCE_STATUS`, in either of the forms in which machines are told. An empty status means
+    /// none; an answer that is no status, or a machine without a name, is an error: it must not look like a cluster
+    /// without maintenance.
+    ///
+    /// ```
+    /// use paasta_mesos::{Machine, MaintenanceStatus};
+    ///
+    /// let answer = r#"{"get_maintenance_status": {"status": {"down_machines": [{"hostname": "h1", "ip": "10.0.0.1"}]}}}"#;
+    /// let status = MaintenanceStatus::read(answer.as_bytes())?;
+    /// assert_eq!(status.down, [Machine::new("h1", "10.0.0.1")]);
+    /// # Ok::<(), String>(())
+    /// ```
+    pub fn read(answer: &[u8]) -> Result<Self, String> {
+        let answer: Answer = serde_json::from_slice(answer).map_err(|error| error.to_string())?;
+        let Status { draining_machines, down_machines } = answer.get_maintenance_status.status;
+        Ok(Self {
+            draining: machines(draining_machines, "a draining machine")?,
+            down: machines(down_machines, "a machine that is down")?,
+        })
+    }
 }
 
-/// The hosts that are being drained, from the answer to `GET_MAINTENANCE_STATUS`, in either of the forms in which machines
-/// are told. An empty status means none; an answer that is no status, or a machine without a name, is an error: it must
-/// not look like a cluster without maintenance.
+fn machines(entries: Option<Vec<Entry>>, what: &str) -> Result<Vec<Machine>, String> {
+    let machine = |entry: Entry| match entry {
+        Entry { id: Some(machine), .. } => machine,
+        Entry { id: None, hostname, ip } => Machine { hostname, ip },
+    };
+    let is_named = |machine: &Machine| machine.hostname.as_deref().is_some_and(|name| !name.is_empty());
+    let machines = entries.unwrap_or_default().into_iter().map(machine);
+    let named = machines.map(|machine| Some(machine).filter(is_named)).collect::<Option<_>>();
+    named.ok_or_else(|| format!("{what} has no hostname"))
+}
+
+/// The hosts that are being drained, from the answer to `GET_MAINTENANCE_STATUS`; see [`MaintenanceStatus::read`].
 ///
 /// ```
 /// let answer = r#"{"get_maintenance_status": {"status": {"draining_machines": [{"id": {"hostname": "h1"}}]}}}"#;
@@ -42,15 +82,8 @@ struct MachineId {
 /// # Ok::<(), String>(())
 /// ```
 pub fn draining_hosts(answer: &[u8]) -> Result<BTreeSet<String>, String> {
-    let answer: Answer = serde_json::from_slice(answer).map_err(|error| error.to_string())?;
-    let machines = answer.get_maintenance_status.status.draining_machines.unwrap_or_default();
-    let name = |machine: Machine| match machine {
-        Machine { id: Some(MachineId { hostname: Some(name) }), .. } => Some(name),
-        Machine { id: None, hostname } => hostname,
-        _ => None,
-    };
-    let names = machines.into_iter().map(|machine| name(machine).filter(|name| !name.is_empty()));
-    names.collect::<Option<_>>().ok_or_else(|| "a draining machine has no hostname".to_owned())
+    let status = MaintenanceStatus::read(answer)?;
+    Ok(status.draining.into_iter().filter_map(|machine| machine.hostname).collect())
 }
 
 #[cfg(test)]

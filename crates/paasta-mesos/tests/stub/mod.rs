@@ -27,12 +27,24 @@ pub(crate) const IMPATIENCE: Patience =
 pub(crate) enum Manner {
     /// Sends these bytes and hangs up.
     Says(String),
+    /// Sends one of these after the other.
+    Scripted(Scripted),
     /// Sends nothing.
     Silent,
     /// Sends a little, again and again.
     Trickles,
     /// Sends more than anybody wants.
     Endless,
+}
+
+/// Answers that are given one after the other, and none after the last.
+#[derive(Clone)]
+pub(crate) struct Scripted(Arc<Mutex<std::collections::VecDeque<String>>>);
+
+impl Scripted {
+    pub(crate) fn new(answers: Vec<String>) -> Self {
+        Self(Arc::new(Mutex::new(answers.into())))
+    }
 }
 
 /// A server that answers each path in a manner of its own.
@@ -112,6 +124,10 @@ async fn serve(mut stream: TcpStream, seen: Arc<Mutex<Vec<String>>>, manners: Ma
     let head = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n";
     match how {
         Manner::Says(text) => drop(stream.write_all(text.as_bytes()).await),
+        Manner::Scripted(Scripted(left)) => {
+            let text = left.lock().unwrap().pop_front().unwrap_or_default();
+            drop(stream.write_all(text.as_bytes()).await);
+        }
         // Until the other side has had enough.
         Manner::Silent => drop(stream.read(&mut buffer).await),
         Manner::Trickles => {
