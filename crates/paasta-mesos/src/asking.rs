@@ -52,23 +52,8 @@ impl Asking {
             true => (Peer::Cache, found.authority.with_port(CACHE_PORT)),
             false => (Peer::Master, found.authority),
         };
-        let mut answer = None;
-        for path in paths {
-            let request = Request::get(peer, format!("{authority}{path}"), bytes_max);
-            let told = http.body(&request).await;
-            let is_missing = matches!(told, Err(MesosError::Refused { status: 404, .. }));
-            answer = Some(told);
-            if !is_missing {
-                break;
-            }
-        }
-        match answer {
-            Some(answer) => {
-                let (url, body) = answer?;
-                parse(peer, url, body).await
-            }
-            None => Err(MesosError::Http("no path to ask for".to_owned())),
-        }
+        let urls: Vec<String> = paths.iter().map(|path| format!("{authority}{path}")).collect();
+        http.first(peer, &urls, bytes_max).await
     }
 
     /// Where the master that is asked sends whoever looks for the one that leads.
@@ -95,9 +80,7 @@ impl Asking {
         let found = self.master.found().await?;
         let patience = self.patience.unwrap_or(Patience::reading(found.cli.response_timeout));
         let http = self.client(patience, authority).await?;
-        let request = Request::get(Peer::Master, format!("{authority}{path}"), bytes_max);
-        let (url, body) = http.body(&request).await?;
-        parse(Peer::Master, url, body).await
+        http.first(Peer::Master, &[format!("{authority}{path}")], bytes_max).await
     }
 
     /// A call of the operator's interface, as who the secret file says (monitoring.md §8.1).
@@ -154,14 +137,4 @@ impl Asking {
         }
         answer
     }
-}
-
-/// Reads what may be many megabytes where nobody waits for the thread.
-pub(crate) async fn parse<T: DeserializeOwned + Send + 'static>(
-    peer: Peer,
-    url: Url,
-    body: Vec<u8>,
-) -> Result<T, MesosError> {
-    blocking(move || serde_json::from_slice(&body).map_err(|error| garbled(peer, &url, error.to_string())))
-        .await
 }

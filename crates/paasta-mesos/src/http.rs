@@ -6,7 +6,9 @@ use std::time::Duration;
 use paasta_core::without_credentials;
 use reqwest::{Client, Method, Response, Url};
 use secrecy::ExposeSecret;
+use serde::de::DeserializeOwned;
 
+use crate::master::blocking;
 use crate::{Credentials, MesosError, Peer};
 
 /// How long an answer is waited for.
@@ -123,6 +125,24 @@ impl Http {
         Err(MesosError::Refused { peer, url, status: status.as_u16(), message })
     }
 
+    /// The answer to `GET` of the first of these URLs that is there.
+    pub(crate) async fn first<T: DeserializeOwned + Send + 'static>(
+        &self,
+        peer: Peer,
+        urls: &[String],
+        bytes_max: usize,
+    ) -> Result<T, MesosError> {
+        let mut missing = MesosError::Http("there is nothing to ask for".to_owned());
+        for url in urls {
+            match self.body(&Request::get(peer, url.clone(), bytes_max)).await {
+                Ok((url, body)) => return parse(peer, url, body).await,
+                Err(error @ MesosError::Refused { status: 404, .. }) => missing = error,
+                Err(error) => return Err(error),
+            }
+        }
+        Err(missing)
+    }
+
     async fn send_once(&self, request: &Request<'_>, url: Url) -> Result<Response, MesosError> {
         let name = shown(url.as_str());
         let mut builder =
@@ -138,6 +158,16 @@ impl Http {
             |error| MesosError::Unreachable { peer: request.peer, url: name, reason: describe(&error) };
         sent.map_err(unreachable)
     }
+}
+
+/// Reads what may be many megabytes where nobody waits for the thread.
+async fn parse<T: DeserializeOwned + Send + 'static>(
+    peer: Peer,
+    url: Url,
+    body: Vec<u8>,
+) -> Result<T, MesosError> {
+    let read = move || serde_json::from_slice(&body).map_err(|error| garbled(peer, &url, error.to_string()));
+    blocking(read).await
 }
 
 /// Where an answer sends us; an encrypted conversation is not gone on with in the open.

@@ -60,6 +60,12 @@ fn address(format: &str, cluster: &str) -> String {
     }
 }
 
+/// Whether a host is the one that calls itself `here`: by its name, as `localhost`, or by one of its addresses.
+pub async fn is_this_host(host: &str, here: &str) -> bool {
+    let is_named = host.eq_ignore_ascii_case(here) || host.eq_ignore_ascii_case("localhost");
+    is_named || has_address(host, Some("localhost")).await
+}
+
 /// Whether the name is that of an address of this machine. A loopback address is everybody's, and counts only where the
 /// master that named it was asked over loopback, too, or where this machine calls itself by that name.
 async fn has_address(host: &str, asked: Option<&str>) -> bool {

@@ -6,6 +6,7 @@
 //! * [`leader`] says which host leads.
 //! * [`MesosMaster`] reads what the master knows (monitoring.md §5.2): [`State`] with agents, frameworks and tasks,
 //!   [`Metrics`], [`Flags`]. They are made for `paasta-monitoring`: what its checks take, they give.
+//! * [`MesosAgent`] reads what one agent knows of what runs on it (monitoring.md §5.6).
 //! * [`Operator`] tells the master which machines are to be away (monitoring.md §8.1), [`Schedule`] is when.
 //! * [`Placement`] and [`by_attribute`] choose among [`Agent`]s.
 //!
@@ -26,6 +27,8 @@
 //! ```
 
 mod agent;
+mod agent_client;
+mod agent_state;
 mod asking;
 mod cli_file;
 mod client;
@@ -45,16 +48,18 @@ mod task;
 mod zookeeper;
 
 pub use agent::{Agent, MAINTENANCE_ROLE, Placement, Resources, by_attribute};
+pub use agent_client::{AGENT_PORT, MesosAgent};
+pub use agent_state::{AgentFramework, AgentState, Executor, RunningHere};
 pub use cli_file::{CACHE_PORT, MesosCli};
 pub use client::{Masters, MesosMaster, is_configured};
 pub use credentials::{Credentials, DEFAULT_SECRET_FILE};
 pub use error::{MesosError, Peer};
 pub use http::Patience;
-pub use leader::{Leader, leader};
+pub use leader::{Leader, is_this_host, leader};
 pub use maintenance::{MesosMaintenance, leaving_hosts};
 pub use master::{Authority, Master, MasterForm};
 pub use metrics::Metrics;
-pub use operator::{Operator, schedule_update};
+pub use operator::{Operator, down_call, schedule_update, up_call};
 pub use reservation::{Verb, call as reservation_call, reservable};
 pub use schedule::{Machine, Nanoseconds, Schedule, Unavailability, Window, nanoseconds};
 pub use state::{Agents, Awaited, Flags, Framework, Frameworks, LeaderInfo, State};

@@ -9,8 +9,7 @@ use crate::asking::Asking;
 use crate::http::STATE_BYTES_MAX;
 use crate::reservation::{Verb, call, reservable};
 use crate::{
-    Agent, Agents, MAINTENANCE_ROLE, Machine, MaintenanceStatus, Master, MesosError, Patience, Schedule,
-    Unavailability,
+    Agent, Agents, Machine, MaintenanceStatus, Master, MesosError, Patience, Schedule, Unavailability,
 };
 
 /// Tells the master that leads which machines are to be away. Who we are is read from [`crate::DEFAULT_SECRET_FILE`].
@@ -77,58 +76,51 @@ impl Operator {
 
     /// The machines are away from now on: Mesos ends what still runs there. They have to be draining.
     pub async fn down(&self, machines: &[Machine]) -> Result<(), MesosError> {
-        let body = json!({ "type": "START_MAINTENANCE", "start_maintenance": { "machines": machines } });
-        self.tell(&body).await
+        self.tell(&down_call(machines)).await
     }
 
     /// The machines are back.
     pub async fn up(&self, machines: &[Machine]) -> Result<(), MesosError> {
-        let body = json!({ "type": "STOP_MAINTENANCE", "stop_maintenance": { "machines": machines } });
-        self.tell(&body).await
+        self.tell(&up_call(machines)).await
     }
 
     /// Reserves what is free on these machines; why not, for each where that failed.
     pub async fn reserve(&self, machines: &[Machine]) -> Vec<MesosError> {
-        self.each_agent(machines, |agent, principal| {
-            call(Verb::Reserve, &agent.id, &reservable(agent), principal)
-        })
-        .await
+        self.tell_all(self.reservations(Verb::Reserve, machines).await).await
     }
 
     /// Gives back what is reserved for maintenance on these machines; why not, for each where that failed.
     pub async fn unreserve(&self, machines: &[Machine]) -> Vec<MesosError> {
-        self.each_agent(machines, |agent, principal| {
-            let reserved = agent.reserved_resources.get(MAINTENANCE_ROLE)?;
-            call(Verb::Unreserve, &agent.id, &reserved.amounts(), principal)
-        })
-        .await
+        self.tell_all(self.reservations(Verb::Unreserve, machines).await).await
     }
 
-    async fn each_agent(
-        &self,
-        machines: &[Machine],
-        body: impl Fn(&Agent, Option<&str>) -> Option<Value>,
-    ) -> Vec<MesosError> {
+    /// The calls that reserve what is free on these machines, or give back what is reserved there: one for each agent that
+    /// has any.
+    pub async fn reservations(&self, verb: Verb, machines: &[Machine]) -> Result<Vec<Value>, MesosError> {
         let names: BTreeSet<&str> =
             machines.iter().filter_map(|machine| machine.hostname.as_deref()).collect();
-        let credentials = match self.asking.credentials().await {
-            Ok(credentials) => credentials,
-            Err(error) => return vec![error],
-        };
+        let credentials = self.asking.credentials().await?;
         let principal = credentials.as_ref().map(|credentials| credentials.principal.as_str());
-        let summary: Result<Agents, _> =
-            self.asking.get(&["/master/state-summary"], false, STATE_BYTES_MAX).await;
-        let agents = match summary {
-            Ok(summary) => summary.agents,
+        let summary: Agents = self.asking.get(&["/master/state-summary"], false, STATE_BYTES_MAX).await?;
+        let agents = summary.agents.iter().filter(|agent| names.contains(agent.hostname.as_str()));
+        let call_of = |agent: &Agent| {
+            let amounts = match verb {
+                Verb::Reserve => reservable(agent),
+                Verb::Unreserve => agent.maintenance(),
+            };
+            call(verb, &agent.id, &amounts, principal)
+        };
+        Ok(agents.filter_map(call_of).collect())
+    }
+
+    async fn tell_all(&self, calls: Result<Vec<Value>, MesosError>) -> Vec<MesosError> {
+        let calls = match calls {
+            Ok(calls) => calls,
             Err(error) => return vec![error],
         };
         let mut failed = Vec::new();
-        for agent in agents.iter().filter(|agent| names.contains(agent.hostname.as_str())) {
-            if let Some(body) = body(agent, principal)
-                && let Err(error) = self.tell(&body).await
-            {
-                failed.push(error);
-            }
+        for call in calls {
+            failed.extend(self.tell(&call).await.err());
         }
         failed
     }
@@ -156,4 +148,14 @@ impl Operator {
 /// The call that replaces the schedule (monitoring.md §8.1).
 pub fn schedule_update(schedule: &Schedule) -> Value {
     json!({ "type": "UPDATE_MAINTENANCE_SCHEDULE", "update_maintenance_schedule": { "schedule": schedule } })
+}
+
+/// The call that takes machines down.
+pub fn down_call(machines: &[Machine]) -> Value {
+    json!({ "type": "START_MAINTENANCE", "start_maintenance": { "machines": machines } })
+}
+
+/// The call that brings machines back.
+pub fn up_call(machines: &[Machine]) -> Value {
+    json!({ "type": "STOP_MAINTENANCE", "stop_maintenance": { "machines": machines } })
 }

@@ -202,6 +202,24 @@ impl State {
         })
     }
 
+    /// How many tasks run on a host, orphans included; unknown of a host whose agent is not registered: what runs there goes
+    /// on unseen.
+    pub fn running_on(&self, host: &str) -> Reading<usize> {
+        let counts = self.running_by_agent();
+        let ours: Vec<&str> = self
+            .agents
+            .iter()
+            .filter(|agent| agent.hostname == host)
+            .map(|agent| agent.id.as_str())
+            .collect();
+        match ours.as_slice() {
+            [] => Reading::Unknown(format!(
+                "no agent of host `{host}` is registered at the Mesos master, which so cannot tell what runs there"
+            )),
+            ids => Reading::Known(ids.iter().filter_map(|id| counts.get(id)).sum()),
+        }
+    }
+
     /// How many tasks run on each agent, orphans included (monitoring.md §5.5), by the agent's id; agents without any have 0.
     pub fn running_by_agent(&self) -> BTreeMap<&str, usize> {
         let mut counts: BTreeMap<&str, usize> =
@@ -302,6 +320,8 @@ mod tests {
         );
         assert_eq!((state.maintenance().cpus, state.maintenance().mem), (4.0, 1.0));
         assert_eq!(state.running_by_agent(), [("S1", 1), ("S2", 3), ("S9", 1)].into());
+        assert_eq!((state.running_on("h1"), state.running_on("h2")), (Reading::Known(1), Reading::Known(3)));
+        assert!(state.running_on("h9").unknown().unwrap().contains("`h9`"));
         let utilisation = state.utilisation();
         let (agents, tasks) = utilisation.known().unwrap();
         assert_eq!((agents.len(), tasks.len()), (2, 6));

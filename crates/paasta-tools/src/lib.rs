@@ -9,6 +9,7 @@ pub mod configured;
 pub mod dry_run;
 pub mod hints;
 pub mod listing;
+pub mod maintenance;
 pub mod passes;
 pub mod plans;
 pub mod preview;

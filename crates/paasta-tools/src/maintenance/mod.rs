@@ -1,0 +1,12 @@
+//! Hosts that are to be away: what `paasta_maintenance` does (monitoring.md §8).
+
+mod machines;
+mod questions;
+mod safety;
+pub mod times;
+mod verbs;
+
+pub use machines::{Machines, machines};
+pub use questions::{Question, answer};
+pub use safety::{Danger, Place, in_danger};
+pub use verbs::{Change, calls, carry_out, reach};
