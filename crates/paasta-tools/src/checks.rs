@@ -8,6 +8,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::{Args, Parser};
+use paasta_config::SystemConfig;
 use paasta_core::{AlertEvent, CheckStatus, Clock as _, Reading, SystemClock};
 use paasta_monitoring::Verdict;
 use serde::Serialize;
@@ -16,10 +17,14 @@ use tokio::time::Instant;
 use crate::program;
 
 pub mod agents;
+pub mod capacity;
 pub mod docker;
 pub mod marathon;
+pub mod mesos;
+pub mod metastatus;
 pub mod metrics;
 pub mod oom;
+pub mod orphans;
 pub mod places;
 pub mod replication;
 
@@ -59,6 +64,35 @@ fn seconds(text: &str) -> Result<f64, String> {
     let number: f64 = text.parse().map_err(|_| "expected a number of seconds".to_owned())?;
     let fits = (0.1..=86_400.0).contains(&number);
     fits.then_some(number).ok_or_else(|| "expected seconds from 0.1 to 86400".to_owned())
+}
+
+/// The options of a check with one verdict.
+#[derive(Args, Clone, Debug)]
+pub struct Common {
+    /// How it tells what it found.
+    #[command(flatten)]
+    pub output: Output,
+    /// How long it may take.
+    #[command(flatten)]
+    pub time_limit: TimeLimit,
+    /// Say more
+    #[arg(short, long)]
+    pub verbose: bool,
+}
+
+/// Runs a check with one verdict, over this host's system configuration; its exit code.
+pub async fn run(
+    check: &str,
+    options: &Common,
+    judge: impl AsyncFnOnce(&SystemConfig, &Deadline) -> anyhow::Result<Verdict>,
+) -> ExitCode {
+    program::start_logging(options.verbose);
+    let deadline = options.time_limit.begin();
+    let judged = match program::system_config() {
+        Ok(system) => judge(&system, &deadline).await,
+        Err(error) => Err(error),
+    };
+    finish(check, &options.output, judged)
 }
 
 /// Until when anybody is asked.

@@ -3,8 +3,7 @@
 use std::process::ExitCode;
 
 use clap::Parser;
-use paasta_tools::checks::{self, Output, TimeLimit, marathon};
-use paasta_tools::program;
+use paasta_tools::checks::{self, Common, marathon};
 
 /// Checks whether the Marathons of this cluster have any app: one without any has forgotten them
 ///
@@ -14,12 +13,7 @@ use paasta_tools::program;
 #[command(version)]
 struct Args {
     #[command(flatten)]
-    output: Output,
-    #[command(flatten)]
-    time_limit: TimeLimit,
-    /// Say more
-    #[arg(short, long)]
-    verbose: bool,
+    common: Common,
 }
 
 #[tokio::main]
@@ -28,11 +22,6 @@ async fn main() -> ExitCode {
         Ok(args) => args,
         Err(code) => return code,
     };
-    program::start_logging(args.verbose);
-    let deadline = args.time_limit.begin();
-    let judged = match program::system_config() {
-        Ok(system) => Ok(marathon::has_apps(&system, &deadline).await),
-        Err(error) => Err(error),
-    };
-    checks::finish("check_marathon_has_apps", &args.output, judged)
+    let judge = async |system: &_, deadline: &_| Ok(marathon::has_apps(system, deadline).await);
+    checks::run("check_marathon_has_apps", &args.common, judge).await
 }

@@ -6,6 +6,8 @@ mod balancers;
 mod drills;
 mod events;
 mod golden;
+mod mesos;
+mod orphans;
 mod server;
 mod small;
 mod world;

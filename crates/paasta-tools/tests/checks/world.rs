@@ -1,7 +1,7 @@
 //! A cluster of files, with one server that is its Mesos master, its Marathon and all of its load balancers.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use assert_cmd::Command;
@@ -157,7 +157,24 @@ impl World {
     }
 
     pub(crate) fn run(&self, program: &str, arguments: &[&str]) -> Run {
+        self.end_of(Command::cargo_bin(program).unwrap(), arguments)
+    }
+
+    /// The same, with commands that are looked for in this folder first.
+    pub(crate) fn run_with_path(&self, program: &str, arguments: &[&str], folder: &Path) -> Run {
         let mut command = Command::cargo_bin(program).unwrap();
+        command.env("PATH", format!("{}:/usr/bin:/bin", folder.display()));
+        self.end_of(command, arguments)
+    }
+
+    /// The same, with commands that are looked for in this folder alone.
+    pub(crate) fn run_with_only_path(&self, program: &str, folder: &Path) -> Run {
+        let mut command = Command::cargo_bin(program).unwrap();
+        command.env("PATH", folder);
+        self.end_of(command, &[])
+    }
+
+    fn end_of(&self, mut command: Command, arguments: &[&str]) -> Run {
         command.env("PAASTA_SYSTEM_CONFIG_DIR", self.path("etc")).args(arguments).timeout(PATIENCE);
         let output = command.output().unwrap();
         let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
