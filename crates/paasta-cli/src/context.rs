@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::Context as _;
+use paasta_logs::Actor;
 
 use crate::exit::Interrupted;
 use crate::local::{self, LocalCluster};
@@ -25,7 +26,7 @@ pub struct Environment {
     pub path: OsString,
     /// `SUDO_USER`, else `LOGNAME`, else `USER`, else the name that goes with the user id, else the id.
     pub user: String,
-    /// The name of this machine.
+    /// The name of this machine, fully qualified where its own files tell that.
     pub host: String,
     /// The working directory.
     pub cwd: PathBuf,
@@ -44,17 +45,22 @@ pub struct Environment {
 }
 
 impl Environment {
+    /// Who answers for what is done.
+    pub fn actor(&self) -> Actor {
+        Actor { user: self.user.clone(), host: self.host.clone() }
+    }
+
     #[expect(clippy::disallowed_methods, reason = "read here, once, for every command")]
     fn of_this_process() -> Self {
         let set = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty());
-        let user = ["SUDO_USER", "LOGNAME", "USER"].into_iter().find_map(set);
+        let Actor { user, host } = Actor::of_this_process(|name| std::env::var_os(name));
         Self {
             system_config_dir: set("PAASTA_SYSTEM_CONFIG_DIR").map(PathBuf::from),
             home: set("HOME").map(PathBuf::from),
             xdg_state_home: set("XDG_STATE_HOME").map(PathBuf::from),
             path: set("PATH").unwrap_or_default(),
-            user: user.map(|user| user.to_string_lossy().into_owned()).unwrap_or_else(login_name),
-            host: rustix::system::uname().nodename().to_string_lossy().into_owned(),
+            user,
+            host,
             cwd: std::env::current_dir().unwrap_or_else(|_| PathBuf::from(".")),
             program: std::env::current_exe().ok(),
             no_color: set("NO_COLOR").is_some(),
@@ -64,15 +70,6 @@ impl Environment {
             stderr_is_terminal: io::stderr().is_terminal(),
         }
     }
-}
-
-/// The name of the real user in `/etc/passwd`, else their number.
-fn login_name() -> String {
-    let id = rustix::process::getuid().as_raw().to_string();
-    let users = std::fs::read_to_string("/etc/passwd").unwrap_or_default();
-    let mut lines = users.lines().map(|line| line.split(':').collect::<Vec<_>>());
-    let own = lines.find(|fields| fields.get(2) == Some(&id.as_str()));
-    own.and_then(|fields| fields.first().map(|&name| name.to_owned())).unwrap_or(id)
 }
 
 /// Where a command writes, and what it may know.

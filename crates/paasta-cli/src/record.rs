@@ -1,11 +1,11 @@
 //! What a command leaves behind in the service's log and in the audit log (cli.md §0.7).
 
+use std::collections::BTreeMap;
 use std::io;
 
 use paasta_config::SystemConfig;
-use paasta_core::{Clock as _, ClusterName, LogLevel, LogRecord, ServiceName, SystemClock};
-use paasta_logs::{AuditRecord, LogConfigError, LogWriter, NullWriter};
-use serde_json::{Map, Value};
+use paasta_core::{Clock as _, ClusterName, Deed, LogLevel, LogRecord, ServiceName, SystemClock};
+use paasta_logs::{Actor, LogConfigError, LogWriter, NullWriter};
 
 use crate::Context;
 
@@ -15,14 +15,14 @@ pub(crate) type Place<'a> = Option<(&'a ClusterName, &'a str)>;
 /// Writes event lines of component `deploy`, and audit lines.
 pub(crate) struct Recorder {
     writer: Box<dyn LogWriter>,
-    user: String,
-    host: String,
+    actor: Actor,
 }
 
 impl Recorder {
     /// By the system configuration's `log_writer`. One that cannot be had is told on stderr, and is no reason to stop.
     pub(crate) fn open(system: &SystemConfig, cx: &mut Context) -> io::Result<Self> {
-        let writer = match paasta_logs::writer(system.map()) {
+        let actor = cx.environment.actor();
+        let writer = match paasta_logs::writer(system.map(), actor.clone()) {
             Ok(writer) => writer,
             Err(error) => {
                 if !matches!(error, LogConfigError::NotConfigured { .. }) {
@@ -31,12 +31,12 @@ impl Recorder {
                 Box::new(NullWriter)
             }
         };
-        Ok(Self { writer, user: cx.environment.user.clone(), host: cx.environment.host.clone() })
+        Ok(Self { writer, actor })
     }
 
     /// `user@host`, as event lines name who did something.
     pub(crate) fn who(&self) -> String {
-        format!("{}@{}", self.user, self.host)
+        format!("{}@{}", self.actor.user, self.actor.host)
     }
 
     /// Writes an event line.
@@ -56,18 +56,16 @@ impl Recorder {
     pub(crate) fn audit(
         &self,
         action: &str,
-        details: Map<String, Value>,
+        details: BTreeMap<String, String>,
         service: &ServiceName,
         place: Place<'_>,
     ) {
-        self.writer.audit(&AuditRecord {
+        self.writer.audit(&Deed {
             at: SystemClock.now(),
-            cluster: place.map(|(cluster, _)| cluster.to_string()),
+            action: action.to_owned(),
             service: Some(service.to_string()),
             instance: place.map(|(_, instance)| instance.to_owned()),
-            user: self.user.clone(),
-            host: self.host.clone(),
-            action: action.to_owned(),
+            cluster: place.map(|(cluster, _)| cluster.to_string()),
             details,
         });
     }

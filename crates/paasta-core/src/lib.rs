@@ -42,8 +42,8 @@ pub use maintenance::{LeavingHosts, NoMaintenance, UnknownMaintenance};
 pub use names::{ClusterName, GitSha, InstanceName, NameError, Registration, ServiceName};
 pub use nodes::ZkNodes;
 pub use ports::{
-    Clock, Counts, LockError, LockGuard, Locks, LogLevel, LogRecord, LogSink, NoLog, PortError, SteadyClock,
-    SystemClock,
+    Clock, Counts, Deed, LockError, LockGuard, Locks, LogLevel, LogRecord, LogSink, NoLog, PortError,
+    SteadyClock, SystemClock,
 };
 pub use reading::Reading;
 pub use sighting::{App, CheckTiming, Fleet, Health, LaunchWait, Sighting, Task, TaskFailure, TaskPhase};

@@ -1,5 +1,6 @@
 //! Ports to whatever is not an engine.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -109,11 +110,18 @@ pub trait Counts: Send + Sync {
 pub trait LogSink: Send + Sync {
     /// Writes one record.
     fn log(&self, record: &LogRecord);
+
+    /// Writes down a change that was made. By whom is the sink's business.
+    fn audit(&self, deed: &Deed);
 }
 
 impl<T: LogSink + ?Sized> LogSink for Arc<T> {
     fn log(&self, record: &LogRecord) {
         (**self).log(record);
+    }
+
+    fn audit(&self, deed: &Deed) {
+        (**self).audit(deed);
     }
 }
 
@@ -123,6 +131,8 @@ pub struct NoLog;
 
 impl LogSink for NoLog {
     fn log(&self, _record: &LogRecord) {}
+
+    fn audit(&self, _deed: &Deed) {}
 }
 
 /// One line for a service's people (monitoring.md §7.1). Times and order of members are the writer's business.
@@ -142,6 +152,23 @@ pub struct LogRecord {
     pub level: LogLevel,
     /// The line.
     pub message: String,
+}
+
+/// One change that somebody answers for (monitoring.md §7.7): what an audit line is made of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Deed {
+    /// When.
+    pub at: Timestamp,
+    /// What: `start`, `mark-for-deployment`, `delete-app`, ….
+    pub action: String,
+    /// To which service, if to one.
+    pub service: Option<String>,
+    /// To which instance, if to one.
+    pub instance: Option<String>,
+    /// In which cluster, if in one.
+    pub cluster: Option<String>,
+    /// What else is to be known of it. No secrets.
+    pub details: BTreeMap<String, String>,
 }
 
 /// Who wants to read a record.

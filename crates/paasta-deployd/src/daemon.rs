@@ -11,7 +11,7 @@ use paasta_config::{CoordinationDriver, HostMaintenance, Soa, SystemConfig, Syst
 use paasta_core::{Clock, Discovery, Engine, LogSink, SteadyClock};
 use paasta_deployments::Limits;
 use paasta_drain::{ClientError, DrainTools};
-use paasta_logs::FileHistory;
+use paasta_logs::{FileHistory, host_name};
 use paasta_marathon::{MarathonEngine, MarathonRenderer, RequestTallies, ServersError, SetUpError};
 use paasta_mesos::leaving_hosts;
 use paasta_setup::{Leave, OnceAMinute, Pass};
@@ -19,7 +19,6 @@ use paasta_smartstack::{Asker, discovery, random_seeds};
 use paasta_zookeeper::{ConnectError, Coordination, Options, ZkQueue, ZkReader};
 use tokio::time::Instant;
 
-use crate::host_name::host_name;
 use crate::maintenance::EngineHosts;
 use crate::pass_alerts;
 use crate::zk_inbox::ZkInbox;
@@ -119,7 +118,7 @@ impl Daemon {
             renderer: Arc::new(MarathonRenderer::from_system(system.map())?),
             locks: coordination.locks.clone(),
             drains: Arc::new(drains),
-            log: Arc::new(OnceAMinute::new(surroundings.log)),
+            log: Arc::new(OnceAMinute::new(surroundings.log.clone())),
             clock: wall.clone(),
             history: system.history_directory()?.map(|directory| Arc::new(FileHistory::new(directory)) as _),
             discovery: load_balancers(system),
@@ -143,7 +142,8 @@ impl Daemon {
         let file_tallies = files.tallies();
         let limits = limits(&settings);
         let configs = SoaConfigs::new(soa_dir, system_config_dir, limits, system)
-            .with_fence(coordination.leadership.clone());
+            .with_fence(coordination.leadership.clone())
+            .with_log(surroundings.log);
         let inbox = coordination.zookeeper.as_ref().filter(|_| settings.use_zk_queue).map(|zookeeper| {
             let queue = ZkQueue::new(zookeeper, ZkQueue::DEPLOYD);
             Arc::new(ZkInbox::new(queue, wall, steady.clone())) as _

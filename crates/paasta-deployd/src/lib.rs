@@ -24,7 +24,6 @@
 
 mod config_files;
 mod daemon;
-mod host_name;
 mod http;
 mod keys;
 mod looks;

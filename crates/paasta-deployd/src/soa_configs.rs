@@ -5,8 +5,12 @@ use std::sync::{Arc, OnceLock};
 
 use async_trait::async_trait;
 use paasta_config::{InstanceType, LoadError, Soa, SystemConfig};
-use paasta_core::{ClusterName, Fence, InstanceId, NoFence, ServiceName, chain};
-use paasta_deployments::{FileChange, Limits, generate_for_service_if, unattended_refs_for_url};
+use paasta_core::{
+    Clock as _, ClusterName, Fence, InstanceId, LogSink, NoFence, NoLog, ServiceName, SystemClock, chain,
+};
+use paasta_deployments::{
+    FileChange, Limits, generate_for_service_if, unattended_refs_for_url, wrote_deployments,
+};
 
 use crate::Settings;
 use crate::ports::{Configs, RegenerateResult};
@@ -24,19 +28,33 @@ pub struct SoaConfigs {
     pub limits: Limits,
     start_keys: StartKeys,
     fence: Arc<dyn Fence>,
+    log: Arc<dyn LogSink>,
 }
 
 impl SoaConfigs {
     /// The services below `soa_dir`, for a deployd that was set up by `system`.
     pub fn new(soa_dir: PathBuf, system_config_dir: PathBuf, limits: Limits, system: &SystemConfig) -> Self {
         let start_keys = StartKeys::of(system.map());
-        Self { soa_dir, system_config_dir, limits, start_keys, fence: Arc::new(NoFence) }
+        Self {
+            soa_dir,
+            system_config_dir,
+            limits,
+            start_keys,
+            fence: Arc::new(NoFence),
+            log: Arc::new(NoLog),
+        }
     }
 
     /// Lets this be asked right before a deployments.json is written.
     #[must_use]
     pub fn with_fence(self, fence: Arc<dyn Fence>) -> Self {
         Self { fence, ..self }
+    }
+
+    /// Lets each deployments.json that is written be written down there.
+    #[must_use]
+    pub fn with_log(self, log: Arc<dyn LogSink>) -> Self {
+        Self { log, ..self }
     }
 
     fn system(&self) -> Result<SystemConfig, String> {
@@ -100,7 +118,10 @@ impl SoaConfigs {
                 RegenerateResult::Stopped(fenced.into_inner().unwrap_or_default())
             }
             Ok(done) => match done.change {
-                FileChange::Written => RegenerateResult::Changed,
+                FileChange::Written => {
+                    self.log.audit(&wrote_deployments(&self.soa_dir, service, SystemClock.now()));
+                    RegenerateResult::Changed
+                }
                 FileChange::Unchanged => RegenerateResult::Unchanged,
             },
             Err(error) => RegenerateResult::Failed(chain(&error)),
@@ -181,7 +202,9 @@ mod tests {
         std::fs::create_dir(&etc).expect("made");
         std::fs::write(etc.join("a.json"), r#"{"cluster": "here", "clusters": ["here"]}"#).expect("written");
         let system = SystemConfig::load(&etc).expect("readable");
+        let log = paasta_testkit::MemoryLog::default();
         let open = SoaConfigs::new(soa_dir.clone(), etc, Limits::default(), &system);
+        let open = open.with_log(Arc::new(log.clone()));
         let service = ServiceName::new("svc").expect("a name");
         let file = soa_dir.join("svc/deployments.json");
         let fenced = open.clone().with_fence(Arc::new(Closed));
@@ -189,6 +212,8 @@ mod tests {
         assert_eq!((fenced.regenerate_now(&service), file.exists()), (stopped(), false));
         assert_eq!((open.regenerate_now(&service), file.exists()), (RegenerateResult::Changed, true));
         assert_eq!(fenced.regenerate_now(&service), RegenerateResult::Unchanged);
+        let deeds: Vec<_> = log.deeds().into_iter().map(|deed| (deed.action, deed.service)).collect();
+        assert_eq!(deeds, [("write-deployments".to_owned(), Some("svc".to_owned()))], "written once");
     }
 
     #[test]

@@ -61,4 +61,6 @@ pub use service::{
     Branches, Connect, GenerateError, Generated, Preview, control_branches, generate_for_service,
     generate_for_service_if, git_url, preview_for_service,
 };
-pub use write::{FileChange, MayWrite, WriteError, differences_to_file, replace_file, write_if_changed};
+pub use write::{
+    FileChange, MayWrite, WriteError, differences_to_file, replace_file, write_if_changed, wrote_deployments,
+};

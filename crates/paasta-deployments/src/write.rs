@@ -7,6 +7,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use paasta_config::{ConfigSource as _, Directory, SourceError, check_regular};
+use paasta_core::{Deed, ServiceName, Timestamp};
 
 use crate::{Deployments, Difference};
 
@@ -30,6 +31,19 @@ pub struct WriteError {
     pub path: PathBuf,
     /// Why.
     pub source: io::Error,
+}
+
+/// What is written down of a `deployments.json` that was written: an audit line with the action `write-deployments`.
+pub fn wrote_deployments(soa_root: &Path, service: &ServiceName, at: Timestamp) -> Deed {
+    let path = soa_root.join(service.as_str()).join(FILE_NAME);
+    Deed {
+        at,
+        action: "write-deployments".to_owned(),
+        service: Some(service.to_string()),
+        instance: None,
+        cluster: None,
+        details: [("path".to_owned(), path.display().to_string())].into(),
+    }
 }
 
 /// Writes `<soa_root>/<service>/deployments.json` if it does not say the same already: a temporary file beside it,

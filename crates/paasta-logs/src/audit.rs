@@ -1,8 +1,9 @@
 //! Who did what to which service (monitoring.md §7.7).
 
-use paasta_core::Timestamp;
+use paasta_core::{Deed, Timestamp};
 use serde_json::{Map, Value, json};
 
+use crate::actor::Actor;
 use crate::json::python_text;
 use crate::line::{NOT_APPLICABLE, timestamp_text};
 
@@ -31,6 +32,21 @@ pub struct AuditRecord {
 }
 
 impl AuditRecord {
+    /// What somebody did.
+    pub fn of(deed: &Deed, actor: &Actor) -> Self {
+        let details = deed.details.iter().map(|(key, value)| (key.clone(), value.as_str().into()));
+        Self {
+            at: deed.at,
+            cluster: deed.cluster.clone(),
+            service: deed.service.clone(),
+            instance: deed.instance.clone(),
+            user: actor.user.clone(),
+            host: actor.host.clone(),
+            action: deed.action.clone(),
+            details: details.collect(),
+        }
+    }
+
     /// The line: JSON with sorted keys.
     pub fn line(&self) -> String {
         python_text(&json!({

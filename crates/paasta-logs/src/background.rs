@@ -7,8 +7,9 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use paasta_core::{LogRecord, LogSink};
+use paasta_core::{Deed, LogRecord, LogSink};
 
+use crate::actor::Actor;
 use crate::audit::AuditRecord;
 use crate::writer::{LineWriter, LogWriter, Lost};
 
@@ -23,28 +24,31 @@ const DROP_PATIENCE: Duration = Duration::from_secs(5);
 /// writes what still waits, for at most five seconds.
 ///
 /// ```
-/// use paasta_logs::{BackgroundWriter, FileWriter};
+/// use paasta_logs::{Actor, BackgroundWriter, FileWriter};
 ///
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// let writer = BackgroundWriter::start(FileWriter::new("/var/log/{service}.log")?)?;
+/// let actor = Actor::of_this_process(|_| None);
+/// let writer = BackgroundWriter::start(FileWriter::new("/var/log/{service}.log")?, actor)?;
 /// # Ok(())
 /// # }
 /// ```
 pub struct BackgroundWriter {
     shared: Arc<Shared>,
+    actor: Actor,
 }
 
 impl BackgroundWriter {
     /// Starts the thread; an error means that the system gives none.
-    pub fn start(writer: impl LineWriter + 'static) -> io::Result<Self> {
-        Self::with_room(Box::new(writer), WAITING_LINES_MAX)
+    /// Audit lines name the actor.
+    pub fn start(writer: impl LineWriter + 'static, actor: Actor) -> io::Result<Self> {
+        Self::with_room(Box::new(writer), actor, WAITING_LINES_MAX)
     }
 
-    fn with_room(writer: Box<dyn LineWriter>, room: usize) -> io::Result<Self> {
+    fn with_room(writer: Box<dyn LineWriter>, actor: Actor, room: usize) -> io::Result<Self> {
         let shared = Arc::new(Shared { state: Mutex::default(), changed: Condvar::new(), writer, room });
         let in_thread = Arc::clone(&shared);
         thread::Builder::new().name("paasta-logs".to_owned()).spawn(move || in_thread.work())?;
-        Ok(Self { shared })
+        Ok(Self { shared, actor })
     }
 }
 
@@ -58,13 +62,13 @@ impl LogSink for BackgroundWriter {
     fn log(&self, record: &LogRecord) {
         self.shared.take(Entry::Log(record.clone()));
     }
+
+    fn audit(&self, deed: &Deed) {
+        self.shared.take(Entry::Audit(AuditRecord::of(deed, &self.actor)));
+    }
 }
 
 impl LogWriter for BackgroundWriter {
-    fn audit(&self, record: &AuditRecord) {
-        self.shared.take(Entry::Audit(record.clone()));
-    }
-
     fn flush(&self, patience: Duration) -> bool {
         self.shared.wait_until_written(patience)
     }
@@ -188,6 +192,10 @@ mod tests {
         }
     }
 
+    fn actor() -> Actor {
+        Actor { user: "bob".to_owned(), host: "h".to_owned() }
+    }
+
     struct Fixture {
         directory: tempfile::TempDir,
         lost: Arc<Mutex<Vec<String>>>,
@@ -221,7 +229,7 @@ mod tests {
     #[test]
     fn lines_keep_their_order_and_none_is_lost_at_the_end() {
         let fixture = Fixture::new();
-        let writer = BackgroundWriter::start(fixture.writer()).unwrap();
+        let writer = BackgroundWriter::start(fixture.writer(), actor()).unwrap();
         for number in 0..500 {
             writer.log(&record(&format!("number {number:03}")));
         }
@@ -239,7 +247,7 @@ mod tests {
     fn who_logs_never_waits_and_what_finds_no_room_is_told() {
         let fixture = Fixture::new();
         let holder = fixture.hold();
-        let writer = BackgroundWriter::with_room(Box::new(fixture.writer()), 2).unwrap();
+        let writer = BackgroundWriter::with_room(Box::new(fixture.writer()), actor(), 2).unwrap();
         let started = Instant::now();
         for _ in 0..10 {
             writer.log(&record("m"));

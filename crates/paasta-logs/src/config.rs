@@ -3,8 +3,8 @@
 use paasta_config::{Map, Node, Position, Value};
 
 use crate::{
-    BackgroundWriter, Facility, FileReader, FileWriter, LineWriter, LogWriter, NullWriter, PathFormatError,
-    SYSLOG_SOCKET, StdoutWriter, SyslogPlace, SyslogWriter,
+    Actor, BackgroundWriter, Facility, FileReader, FileWriter, LineWriter, LogWriter, NullWriter,
+    PathFormatError, SYSLOG_SOCKET, StdoutWriter, SyslogPlace, SyslogWriter,
 };
 
 /// The writers there are.
@@ -87,28 +87,34 @@ fn at(position: &Option<Position>) -> String {
     position.as_ref().map(|position| format!("{position}: ")).unwrap_or_default()
 }
 
-/// The writer that the merged system configuration asks for in `log_writer: {driver, options}`.
+/// The writer that the merged system configuration asks for in `log_writer: {driver, options}`. Audit lines name the actor.
 ///
 /// ```
 /// use paasta_config::Map;
-/// assert!(paasta_logs::writer(&Map::new()).is_err(), "nothing is configured");
+/// use paasta_logs::Actor;
+///
+/// let actor = Actor::of_this_process(|_| None);
+/// assert!(paasta_logs::writer(&Map::new(), actor).is_err(), "nothing is configured");
 /// ```
-pub fn writer(system: &Map) -> Result<Box<dyn LogWriter>, LogConfigError> {
+pub fn writer(system: &Map, actor: Actor) -> Result<Box<dyn LogWriter>, LogConfigError> {
     let driver = Driver::find(system, "log_writer")?;
     match driver.name.as_str() {
         Some("null") => Ok(Box::new(NullWriter)),
-        Some("file") => in_background(file_writer(&driver)?),
+        Some("file") => in_background(file_writer(&driver)?, actor),
         Some("stdout") => {
             driver.takes_only(&[])?;
-            in_background(StdoutWriter::new())
+            in_background(StdoutWriter::new(), actor)
         }
-        Some("syslog") => in_background(syslog_writer(&driver)?),
+        Some("syslog") => in_background(syslog_writer(&driver)?, actor),
         _ => Err(driver.unknown(WRITERS)),
     }
 }
 
-fn in_background(writer: impl LineWriter + 'static) -> Result<Box<dyn LogWriter>, LogConfigError> {
-    let started = BackgroundWriter::start(writer);
+fn in_background(
+    writer: impl LineWriter + 'static,
+    actor: Actor,
+) -> Result<Box<dyn LogWriter>, LogConfigError> {
+    let started = BackgroundWriter::start(writer, actor);
     Ok(Box::new(started.map_err(|error| LogConfigError::NoThread { reason: error.to_string() })?))
 }
 
@@ -300,9 +306,14 @@ mod tests {
         map(&[(key, Value::Map(driver))])
     }
 
+    fn actor() -> Actor {
+        Actor { user: "bob".to_owned(), host: "h".to_owned() }
+    }
+
     #[track_caller]
     fn check_writer(driver: &str, options: &[(&str, Value)], problem: &str) {
-        let shown = writer(&system("log_writer", driver, options)).err().map(|error| error.to_string());
+        let shown =
+            writer(&system("log_writer", driver, options), actor()).err().map(|error| error.to_string());
         let shown = shown.unwrap_or_default();
         assert!(shown.contains(problem) && shown.is_empty() == problem.is_empty(), "{shown:?} {problem:?}");
     }
@@ -330,7 +341,10 @@ mod tests {
             &[],
             "log_writer.driver: \"scribe\", expected one of: file, null, stdout, syslog",
         );
-        assert_eq!(writer(&Map::new()).err(), Some(LogConfigError::NotConfigured { key: "log_writer" }));
+        assert_eq!(
+            writer(&Map::new(), actor()).err(),
+            Some(LogConfigError::NotConfigured { key: "log_writer" })
+        );
     }
 
     #[test]

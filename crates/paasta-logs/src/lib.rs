@@ -12,12 +12,13 @@
 //!
 //! ```
 //! use paasta_core::{LogLevel, LogRecord, LogSink};
-//! use paasta_logs::{BackgroundWriter, FileReader, FileWriter, Query};
+//! use paasta_logs::{Actor, BackgroundWriter, FileReader, FileWriter, Query};
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! # let directory = tempfile::tempdir()?;
 //! let path_format = format!("{}/{{service}}/{{component}}.log", directory.path().display());
-//! let writer = BackgroundWriter::start(FileWriter::new(&path_format)?)?;
+//! let actor = Actor { user: "bob".to_owned(), host: "h".to_owned() };
+//! let writer = BackgroundWriter::start(FileWriter::new(&path_format)?, actor)?;
 //! writer.log(&LogRecord {
 //!     at: "2021-04-01T00:00:00.123Z".parse()?,
 //!     service: "web".to_owned(),
@@ -34,12 +35,14 @@
 //! # }
 //! ```
 
+mod actor;
 mod audit;
 mod background;
 mod config;
 mod file_writer;
 mod follow;
 mod history;
+mod host_name;
 mod json;
 mod line;
 mod path_format;
@@ -51,12 +54,14 @@ mod stdout_writer;
 mod syslog;
 mod writer;
 
+pub use actor::Actor;
 pub use audit::{AUDIT_STREAM, AuditRecord};
 pub use background::BackgroundWriter;
 pub use config::{LogConfigError, reader, writer};
 pub use file_writer::FileWriter;
 pub use follow::Follower;
 pub use history::{FileHistory, HistoryError};
+pub use host_name::host_name;
 pub use line::{COMPONENTS, LogLine, UnknownComponent, format_record};
 pub use path_format::PathFormatError;
 pub use query::{PassedOver, Query};

@@ -25,9 +25,10 @@ impl StdoutWriter {
     /// To something else than standard output.
     ///
     /// ```
-    /// use paasta_logs::{BackgroundWriter, StdoutWriter};
+    /// use paasta_logs::{Actor, BackgroundWriter, StdoutWriter};
     ///
-    /// let writer = BackgroundWriter::start(StdoutWriter::to(std::io::sink()))?;
+    /// let actor = Actor::of_this_process(|_| None);
+    /// let writer = BackgroundWriter::start(StdoutWriter::to(std::io::sink()), actor)?;
     /// # Ok::<(), std::io::Error>(())
     /// ```
     pub fn to(place: impl Write + Send + 'static) -> Self {

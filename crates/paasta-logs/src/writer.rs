@@ -5,24 +5,17 @@ use std::io::{self, Write};
 use std::sync::Arc;
 use std::time::Duration;
 
-use paasta_core::{LogRecord, LogSink};
+use paasta_core::{Deed, LogRecord, LogSink};
 
 use crate::audit::AuditRecord;
 
 /// Takes log lines and audit lines. Never fails and never waits: what cannot be written is lost, loudly.
 pub trait LogWriter: LogSink {
-    /// Writes one audit line.
-    fn audit(&self, record: &AuditRecord);
-
     /// Waits until all lines so far are written, at most `patience`; whether they are.
     fn flush(&self, patience: Duration) -> bool;
 }
 
 impl<T: LogWriter + ?Sized> LogWriter for Arc<T> {
-    fn audit(&self, record: &AuditRecord) {
-        (**self).audit(record);
-    }
-
     fn flush(&self, patience: Duration) -> bool {
         (**self).flush(patience)
     }
@@ -47,11 +40,11 @@ pub struct NullWriter;
 
 impl LogSink for NullWriter {
     fn log(&self, _record: &LogRecord) {}
+
+    fn audit(&self, _deed: &Deed) {}
 }
 
 impl LogWriter for NullWriter {
-    fn audit(&self, _record: &AuditRecord) {}
-
     fn flush(&self, _patience: Duration) -> bool {
         true
     }

@@ -8,8 +8,8 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use paasta_config::{Map, Node, Value};
-use paasta_core::{LogLevel, LogRecord};
-use paasta_logs::{AuditRecord, Facility, LineWriter as _, SyslogPlace, SyslogWriter};
+use paasta_core::{Deed, LogLevel, LogRecord};
+use paasta_logs::{Actor, AuditRecord, Facility, LineWriter as _, SyslogPlace, SyslogWriter};
 use serde_json::json;
 
 /// Whatever a test waits for comes within this, on a busy machine too.
@@ -27,17 +27,19 @@ fn record(level: LogLevel, message: &str) -> LogRecord {
     }
 }
 
-fn audit() -> AuditRecord {
-    AuditRecord {
+fn deed() -> Deed {
+    Deed {
         at: "2021-04-01T00:00:00Z".parse().unwrap(),
-        cluster: None,
+        action: "stop".to_owned(),
         service: Some("web".to_owned()),
         instance: None,
-        user: "bob".to_owned(),
-        host: "h".to_owned(),
-        action: "stop".to_owned(),
-        details: serde_json::Map::new(),
+        cluster: None,
+        details: [("why".to_owned(), "for a test".to_owned())].into(),
     }
+}
+
+fn actor() -> Actor {
+    Actor { user: "bob".to_owned(), host: "h".to_owned() }
 }
 
 fn received(receive: impl Fn(&mut [u8]) -> std::io::Result<usize>) -> String {
@@ -67,7 +69,7 @@ fn a_socket_of_this_machine_takes_lines() {
     let writer = writer.facility(Facility::named("local0").unwrap()).tag("yelp");
     writer.write(&record(LogLevel::Debug, "two"));
     assert!(next().starts_with(&format!("<135>yelp[{pid}]: {{")));
-    writer.write_audit(&audit());
+    writer.write_audit(&AuditRecord::of(&deed(), &actor()));
     let told = next();
     assert!(told.starts_with("<133>yelp[") && told.contains(r#""action": "stop""#), "{told}");
 }
@@ -135,13 +137,16 @@ fn the_configured_writer_sends_in_the_background() {
     };
     let options = map(vec![("socket", Value::String(path.display().to_string()))]);
     let driver = map(vec![("driver", Value::String("syslog".to_owned())), ("options", Value::Map(options))]);
-    let writer = paasta_logs::writer(&map(vec![("log_writer", Value::Map(driver))])).unwrap();
+    let writer = paasta_logs::writer(&map(vec![("log_writer", Value::Map(driver))]), actor()).unwrap();
     writer.log(&record(LogLevel::Event, "one"));
-    writer.audit(&audit());
+    writer.audit(&deed());
     assert!(writer.flush(PATIENCE));
     assert!(received(|buffer| listener.recv(buffer)).contains(r#""message": "one""#));
     let told = received(|buffer| listener.recv(buffer));
     let (_, line) = told.split_once(": ").unwrap();
     let line: serde_json::Value = serde_json::from_str(line).unwrap();
-    assert_eq!((&line["action"], &line["cluster"]), (&json!("stop"), &json!("N/A")));
+    let details = json!({"why": "for a test"});
+    let expected = json!({"action": "stop", "action_details": details, "cluster": "N/A", "host": "h", "instance": "N/A",
+                          "service": "web", "timestamp": "2021-04-01T00:00:00", "user": "bob"});
+    assert_eq!(line, expected);
 }

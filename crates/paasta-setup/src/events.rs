@@ -1,8 +1,11 @@
-//! What a service's people read about a pass (marathon-and-bounce.md §5.7).
+//! What a service's people read about a pass (marathon-and-bounce.md §5.7), and what is written down of its changes
+//! (monitoring.md §7.7).
+
+use std::collections::BTreeMap;
 
 use paasta_bounce::{Outcome, Plan};
 use paasta_config::Wanted;
-use paasta_core::{AppId, LogLevel, LogRecord, LogSink, Timestamp};
+use paasta_core::{AppId, Applied, Deed, LogLevel, LogRecord, LogSink, Timestamp};
 
 use crate::observe::Statuses;
 use crate::report::{PassAction, Taken};
@@ -54,6 +57,16 @@ impl Events<'_> {
             if let Some((level, line)) = line(one) {
                 self.write(level, line);
             }
+            if let Some((action, details)) = deed(self.app, one) {
+                self.sink.audit(&Deed {
+                    at: self.now,
+                    action: action.to_owned(),
+                    service: Some(self.wanted.id.service().to_string()),
+                    instance: Some(self.wanted.id.instance().to_string()),
+                    cluster: Some(self.wanted.cluster.to_string()),
+                    details,
+                });
+            }
         }
     }
 
@@ -92,21 +105,51 @@ fn line(taken: &Taken) -> Option<(LogLevel, String)> {
         PassAction::Delete { app, .. } => (format!("remove the old version {app}"), LogLevel::Event),
     };
     match &taken.outcome {
-        Outcome::Applied(paasta_core::Applied::Done) => match taken.action {
+        Outcome::Applied(Applied::Done) => match taken.action {
             PassAction::Drain { .. } => None,
             _ => Some((LogLevel::Debug, what)),
         },
         // Without the reason, whose numbers change from pass to pass.
-        Outcome::Applied(paasta_core::Applied::Busy(_)) => {
+        Outcome::Applied(Applied::Busy(_)) => {
             Some((LogLevel::Debug, format!("could not {what} yet: the engine is busy")))
         }
         outcome => Some((level_failed, format!("could not {what}: {}", reason(outcome)))),
     }
 }
 
+/// What an audit line says of a change that was made, or may have been: then it says so. That a drain is renewed is no
+/// change.
+fn deed(new: &AppId, taken: &Taken) -> Option<(&'static str, BTreeMap<String, String>)> {
+    let (action, mut details) = match &taken.action {
+        PassAction::Create { home } => {
+            ("create-app", vec![("app", new.to_string()), ("home", home.to_string())])
+        }
+        PassAction::Scale { home, app, instances } => {
+            let details =
+                [("app", app.to_string()), ("home", home.to_string()), ("instances", instances.to_string())];
+            ("scale-app", details.to_vec())
+        }
+        PassAction::Drain { renewal: true, .. } => return None,
+        PassAction::Drain { task, .. } => ("drain-task", vec![("task", task.to_string())]),
+        PassAction::Undrain { task } => ("undrain-task", vec![("task", task.to_string())]),
+        PassAction::Kill { home, tasks } => {
+            let tasks: Vec<_> = tasks.iter().map(|task| task.as_str()).collect();
+            ("kill-tasks", vec![("home", home.to_string()), ("tasks", tasks.join(", "))])
+        }
+        PassAction::Delete { home, app } => {
+            ("delete-app", vec![("app", app.to_string()), ("home", home.to_string())])
+        }
+    };
+    match &taken.outcome {
+        Outcome::Applied(Applied::Done) => {}
+        Outcome::Applied(Applied::Unknown(reason)) => details.push(("unknown", reason.clone())),
+        Outcome::Applied(Applied::Conflict(_) | Applied::Busy(_)) | Outcome::Failed(_) => return None,
+    }
+    Some((action, details.into_iter().map(|(key, value)| (key.to_owned(), value)).collect()))
+}
+
 /// Why something is not done, for people.
 pub(crate) fn reason(outcome: &Outcome) -> &str {
-    use paasta_core::Applied;
     match outcome {
         Outcome::Applied(Applied::Done) => "it is done",
         Outcome::Applied(Applied::Conflict(reason) | Applied::Busy(reason) | Applied::Unknown(reason))

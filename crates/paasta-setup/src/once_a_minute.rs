@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use paasta_core::{LogRecord, LogSink, Timestamp};
+use paasta_core::{Deed, LogRecord, LogSink, Timestamp};
 
 /// Seconds for which a line is not repeated: passes used to be this far apart (marathon-and-bounce.md §5.6).
 const SILENT_SECONDS: f64 = 60.0;
@@ -47,6 +47,11 @@ impl LogSink for OnceAMinute {
             self.inner.log(record);
         }
     }
+
+    /// Each change is one of its own.
+    fn audit(&self, deed: &Deed) {
+        self.inner.audit(deed);
+    }
 }
 
 #[cfg(test)]
@@ -61,6 +66,8 @@ mod tests {
         fn log(&self, _record: &LogRecord) {
             *self.0.lock().unwrap() += 1;
         }
+
+        fn audit(&self, _deed: &Deed) {}
     }
 
     #[test]

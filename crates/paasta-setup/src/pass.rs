@@ -226,6 +226,9 @@ impl Pass {
             Hands { engine, target, observed, statuses, leave: &self.leave, limits: &self.limits, now };
         let mut taken = vec![];
         let outcomes = hands.carry_out(&plan, &mut taken).await;
+        // At once: whatever ends the pass now, this much was done.
+        events.taken(&taken);
+        let first_half = taken.len();
         if let (Some(history), Some(outcome)) = (&self.history, &outcomes.create)
             && let Some(record) =
                 created::record(wanted, target, observed, outcome, now, self.renderer.as_ref())
@@ -235,7 +238,7 @@ impl Pass {
         let settled = decide.settle(&plan, &outcomes, now);
         decide.check_settled(&plan, &outcomes, &settled).map_err(guard)?;
         hands.finish(&settled, &mut taken).await;
-        events.taken(&taken);
+        events.taken(&taken[first_half..]);
         if finished(&plan, &taken) {
             events.finished();
         }

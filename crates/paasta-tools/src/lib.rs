@@ -14,4 +14,5 @@ pub mod passes;
 pub mod plans;
 pub mod preview;
 pub mod program;
+pub mod service_log;
 pub mod services_file;

@@ -8,9 +8,9 @@ use std::time::Duration;
 use anyhow::Context as _;
 use futures_util::stream::{self, StreamExt};
 use paasta_config::{CoordinationDriver, LoadError, Soa, SystemConfig, Wanted};
-use paasta_core::{ClusterName, Counts, Fleet, Haste, InstanceId, LogRecord, LogSink, Reading, SystemClock};
+use paasta_core::{ClusterName, Counts, Fleet, Haste, InstanceId, Reading, SystemClock};
 use paasta_drain::DrainTools;
-use paasta_logs::{FileHistory, LogWriter};
+use paasta_logs::FileHistory;
 use paasta_marathon::{MarathonEngine, MarathonRenderer};
 use paasta_mesos::leaving_hosts;
 use paasta_setup::{Leave, Limits, Pass, PassReport, look, target};
@@ -22,6 +22,7 @@ use crate::alerts::Alerts;
 use crate::dry_run::Line;
 use crate::plans::InstancePlan;
 use crate::program;
+use crate::service_log;
 
 /// Instances worked on at one time.
 pub const INSTANCES_AT_ONCE: usize = 16;
@@ -69,7 +70,7 @@ impl Passes {
             renderer: Arc::new(MarathonRenderer::from_system(system.map())?),
             locks: coordination.locks.clone(),
             drains: Arc::new(drains),
-            log: log(&system),
+            log: service_log::open(&system),
             clock: Arc::new(SystemClock),
             history: system.history_directory()?.map(|directory| Arc::new(FileHistory::new(directory)) as _),
             discovery: discovery(
@@ -313,25 +314,4 @@ pub fn counts(file: Option<&Path>, coordination: &Coordination) -> anyhow::Resul
         Some(file) => Arc::new(MapCounts::read(file)?),
         None => coordination.counts.clone(),
     })
-}
-
-/// What the system configuration asks for. A log that cannot be written stops nobody: its lines go to stderr.
-pub fn log(system: &SystemConfig) -> Arc<dyn LogSink> {
-    match paasta_logs::writer(system.map()) {
-        Ok(writer) => Arc::<dyn LogWriter>::from(writer),
-        Err(error) => {
-            tracing::warn!(%error, "service logs go to stderr");
-            Arc::new(StderrLog)
-        }
-    }
-}
-
-/// Service log lines as log lines of this program.
-struct StderrLog;
-
-impl LogSink for StderrLog {
-    fn log(&self, record: &LogRecord) {
-        let instance = record.instance.as_deref().unwrap_or("N/A");
-        tracing::info!(service = %record.service, instance, "{}", record.message);
-    }
 }

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Context as _;
 use paasta_config::{DEFAULT_SYSTEM_CONFIG_DIR, SYSTEM_CONFIG_DIR_VARIABLE, SystemConfig};
 use paasta_core::ServiceName;
+use paasta_logs::Actor;
 
 use crate::hints::hint;
 
@@ -54,6 +55,12 @@ pub fn soa_root(option: Option<&Path>, system: &SystemConfig) -> anyhow::Result<
 /// while a person at a terminal may not know how much it does (design decision 10).
 pub fn needs_all(terminal: bool, all: bool, dry_run: bool) -> bool {
     terminal && !all && !dry_run
+}
+
+/// Who answers for what this program does.
+#[expect(clippy::disallowed_methods, reason = "read here, once, for every program")]
+pub fn actor() -> Actor {
+    Actor::of_this_process(|name| std::env::var_os(name))
 }
 
 /// The name of this machine, fully qualified where the system knows it so.

@@ -14,6 +14,7 @@ use paasta_core::{Clock as _, ServiceName, SystemClock};
 use paasta_deployments::replace_file;
 
 use crate::program::{self, Hint};
+use crate::service_log;
 
 /// How the file is written (config.md §9.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -49,6 +50,10 @@ pub fn generate(soa: &Soa, format: Format, target: &Path) -> anyhow::Result<Exit
         std::io::stdout().write_all(text.as_bytes()).context("could not write to standard output")?;
     } else if !is_up_to_date(format, &old, &text) {
         replace_file(target, text.as_bytes()).with_context(|| way_out(target))?;
+        // A host without a system configuration has no log either.
+        if let Ok(system) = program::system_config() {
+            service_log::wrote_services_file(service_log::of_files(&system).as_ref(), target);
+        }
     }
     Ok(tell_unreadable(&unreadable))
 }

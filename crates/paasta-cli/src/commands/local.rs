@@ -149,6 +149,7 @@ fn up(args: &UpArgs, cx: &mut Context) -> anyhow::Result<ExitCode> {
         home: cx.environment.home.clone(),
         task_environment: task_environment(cx),
         proxy: proxy(args, cx)?,
+        actor: cx.environment.actor(),
     };
     log_to_stderr(&args.log_level)?;
     if !options.listen.is_loopback() {
@@ -223,6 +224,7 @@ fn down(args: &DownArgs, cx: &mut Context) -> anyhow::Result<ExitCode> {
         home: cx.environment.home.clone(),
         drain: !args.no_drain,
         purge: args.purge,
+        actor: cx.environment.actor(),
     };
     let root = options.state_dir.clone();
     if args.dry_run {

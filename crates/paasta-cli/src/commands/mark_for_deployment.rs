@@ -189,7 +189,7 @@ fn mark(
     let message = format!("Marked {commit} for deployment in deploy group {group} by {}", recorder.who());
     recorder.event(&remote.service, None, &message);
     let details = [("deploy_group", group), ("commit", commit.as_str())];
-    let details = details.map(|(key, value)| (key.to_owned(), value.into())).into_iter().collect();
+    let details = details.map(|(key, value)| (key.to_owned(), value.to_owned())).into_iter().collect();
     recorder.audit("mark-for-deployment", details, &remote.service, None);
     refs.push(RemoteRef::new(tag, commit.clone()));
     Ok((commit, refs))

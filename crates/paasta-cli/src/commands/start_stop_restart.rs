@@ -275,6 +275,6 @@ fn record(change: &Change<'_>, remote: &Remote, recorder: &Recorder) -> anyhow::
         recorder.who()
     );
     recorder.event(&remote.service, Some((&cluster, name)), &message);
-    recorder.audit(state.as_str(), serde_json::Map::new(), &remote.service, Some((&cluster, name)));
+    recorder.audit(state.as_str(), BTreeMap::new(), &remote.service, Some((&cluster, name)));
     Ok(())
 }

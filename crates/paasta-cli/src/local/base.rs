@@ -11,6 +11,7 @@ use paasta_core::SystemClock;
 use paasta_deployd::{Daemon, SetupPasses, Surroundings};
 use paasta_engine::{EngineServer, SecretText, StartError};
 use paasta_hacheck::Hacheck;
+use paasta_logs::Actor;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -56,6 +57,7 @@ pub(super) struct Base {
     system: SystemConfig,
     stop: watch::Sender<bool>,
     parts: JoinSet<Result<(), LocalError>>,
+    actor: Actor,
     _lock: File,
 }
 
@@ -87,7 +89,8 @@ impl Base {
         parts.spawn(async move {
             hacheck.serve_until(listener, stopped).await.map_err(|error| part("hacheck", error))
         });
-        Ok(Self { layout, engine, addresses, system, stop, parts, _lock: lock })
+        let actor = options.actor.clone();
+        Ok(Self { layout, engine, addresses, system, stop, parts, actor, _lock: lock })
     }
 
     pub(super) fn layout(&self) -> &Layout {
@@ -104,7 +107,8 @@ impl Base {
 
     /// A deployd for this cluster, which does not run yet.
     pub(super) fn daemon(&self) -> Result<Daemon, LocalError> {
-        let writer = paasta_logs::writer(self.system.map()).map_err(|error| part("the log", error))?;
+        let writer = paasta_logs::writer(self.system.map(), self.actor.clone())
+            .map_err(|error| part("the log", error))?;
         let log: Arc<dyn paasta_logs::LogWriter> = Arc::from(writer);
         let surroundings = Surroundings {
             system_config_dir: self.layout.system_config_dir(),

@@ -10,6 +10,7 @@ use paasta_config::{DesiredState, SystemConfig};
 use paasta_core::{Fleet, InstanceId, Reading};
 use paasta_deployd::SetupPasses;
 use paasta_engine::PortRange;
+use paasta_logs::Actor;
 use rustix::process::{Pid, Signal, kill_process};
 use tokio::time::Instant;
 
@@ -40,6 +41,8 @@ pub struct DownOptions {
     pub drain: bool,
     /// Whether everything it knows is removed.
     pub purge: bool,
+    /// Who answers for it.
+    pub actor: Actor,
 }
 
 /// What there was to stop.
@@ -64,10 +67,10 @@ pub async fn down(
     }
     // The load balancer of a process that was killed goes on without it.
     paasta_smartstack::proxy::end_leftover(&layout.haproxy()).await;
-    let started = match before.start(&layout, before.hacheck_port).await {
+    let started = match before.start(&layout, before.hacheck_port, options.actor.clone()).await {
         Err(error @ LocalError::Port { .. }) => {
             tell(format!("{error}: load balancers cannot see what drains"));
-            before.start(&layout, 0).await
+            before.start(&layout, 0, options.actor.clone()).await
         }
         started => started,
     };
@@ -144,7 +147,7 @@ impl Before {
     }
 
     /// hacheck answers where load balancers ask; everything else is nobody's business while it stops.
-    async fn start(&self, layout: &Layout, hacheck_port: u16) -> Result<Base, LocalError> {
+    async fn start(&self, layout: &Layout, hacheck_port: u16, actor: Actor) -> Result<Base, LocalError> {
         let options = Options {
             soa_dir: self.soa_dir.clone(),
             state_dir: layout.root().to_owned(),
@@ -154,6 +157,7 @@ impl Before {
             task_ports: PortRange::default(),
             task_environment: Vec::new(),
             proxy: None,
+            actor,
         };
         Base::start(Hold::take(layout.root())?, &options, self.ears).await
     }

@@ -7,6 +7,7 @@ use paasta_api::ApiState;
 use paasta_config::{Soa, SystemConfig};
 use paasta_deployd::{Handle, NudgeListener, SetupPasses};
 use paasta_engine::PortRange;
+use paasta_logs::Actor;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -37,6 +38,8 @@ pub struct Options {
     pub task_environment: Vec<(String, String)>,
     /// A HAProxy before the services that have a `proxy_port`.
     pub proxy: Option<ProxyOptions>,
+    /// Who answers for what it changes.
+    pub actor: Actor,
 }
 
 /// A running local cluster. Dropping it ends it, and leaves its services running.
@@ -66,6 +69,7 @@ pub struct Running {
 ///     home: None,
 ///     task_environment: Vec::new(),
 ///     proxy: None,
+///     actor: paasta_logs::Actor::of_this_process(|_| None),
 /// })
 /// .await?;
 /// println!("the API answers at {}", running.addresses().api);

@@ -15,7 +15,7 @@ use paasta_core::SystemClock;
 use paasta_deployd::{
     Daemon, Handle, Hook, HttpFace, Metrics, NudgeListener, OnceLimits, Supervisor, Surroundings, serve_http,
 };
-use paasta_logs::LogWriter;
+use paasta_logs::{Actor, LogWriter};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
@@ -114,7 +114,7 @@ fn start(args: Args) -> anyhow::Result<()> {
     }
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let runtime = runtime.context("could not start the async runtime")?;
-    let log: Arc<dyn LogWriter> = Arc::from(paasta_logs::writer(system.map())?);
+    let log: Arc<dyn LogWriter> = Arc::from(paasta_logs::writer(system.map(), actor())?);
     let asked = Arc::new(OnceLock::new());
     let outcome = runtime.block_on(serve(args, &system, Arc::clone(&log), Arc::clone(&asked)));
     // A listing of git refs that hangs must not keep the process.
@@ -126,6 +126,12 @@ fn start(args: Args) -> anyhow::Result<()> {
         tracing::warn!("the last lines of the service logs are not written");
     }
     outcome
+}
+
+/// Who answers for what it changes.
+#[expect(clippy::disallowed_methods, reason = "read here, once")]
+fn actor() -> Actor {
+    Actor::of_this_process(|name| std::env::var_os(name))
 }
 
 async fn serve(

@@ -1,9 +1,9 @@
 //! What holds of passes (marathon-and-bounce.md §4.8, invariants 9 to 18, in the form that design decision 3 gives
 //! them), on engines of both shapes, with whatever goes wrong.
 
-use paasta_bounce::MarginFactor;
-use paasta_core::Health;
-use paasta_setup::PassState;
+use paasta_bounce::{MarginFactor, Outcome};
+use paasta_core::{Applied, Health};
+use paasta_setup::{PassAction, PassState, Taken};
 use paasta_testkit::{Fault, ListFault};
 use proptest::prelude::*;
 use proptest::sample::select;
@@ -73,12 +73,32 @@ fn tell(story: &Story) -> Result<(), TestCaseError> {
     ends_well(&sim, story, steady, served_at_first)
 }
 
+/// What an audit line calls it, if anything was changed or may have been.
+fn change(taken: &Taken) -> Option<&'static str> {
+    let action = match &taken.action {
+        PassAction::Create { .. } => "create-app",
+        PassAction::Scale { .. } => "scale-app",
+        PassAction::Drain { renewal: false, .. } => "drain-task",
+        PassAction::Drain { renewal: true, .. } => return None,
+        PassAction::Undrain { .. } => "undrain-task",
+        PassAction::Kill { .. } => "kill-tasks",
+        PassAction::Delete { .. } => "delete-app",
+    };
+    matches!(taken.outcome, Outcome::Applied(Applied::Done | Applied::Unknown(_))).then_some(action)
+}
+
 /// One pass and what must hold of it; whether it found nothing to do.
 fn pass(sim: &Sim, story: &Story) -> Result<bool, TestCaseError> {
     sim.step(SECONDS_BETWEEN);
     let before = sim.serving();
+    let written = sim.log.deeds().len();
     sim.drains.take_counts();
     let report = sim.run(None);
+    if let Some(Ok(report)) = &report {
+        let deeds: Vec<_> = sim.log.deeds().split_off(written).into_iter().map(|deed| deed.action).collect();
+        let changes: Vec<_> = report.actions.iter().filter_map(change).collect();
+        prop_assert_eq!(deeds, changes, "what was changed is written down");
+    }
     let (asked, _) = sim.drains.take_counts();
     prop_assert!(asked <= 1, "a task was asked {} times in one pass", asked);
     let (creates, kills, violations) = sim.take_audit();

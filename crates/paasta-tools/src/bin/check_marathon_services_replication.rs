@@ -11,7 +11,7 @@ use paasta_monitoring::Limits;
 use paasta_tools::checks::places::Taken;
 use paasta_tools::checks::replication::{self, PROGRAM, Question};
 use paasta_tools::checks::{self, Output, SEND_PATIENCE, TimeLimit};
-use paasta_tools::{passes, program};
+use paasta_tools::{passes, program, service_log};
 
 /// Checks whether every Marathon instance of this cluster has enough copies, and alerts about each
 ///
@@ -101,7 +101,7 @@ async fn run(args: &Args) -> anyhow::Result<CheckStatus> {
         return Ok(status);
     }
     let status = checks::write(&metrics, &args.output, status);
-    let log = passes::log(&system);
+    let log = service_log::open(&system);
     replication::send(&events, &system, log.as_ref(), SEND_PATIENCE);
     Ok(status)
 }

@@ -15,7 +15,7 @@ use paasta_deployments::{
     FileChange, GenerateError, Limits, generate_for_service, generate_for_services, preview_for_service,
     unattended_refs_for_url,
 };
-use paasta_tools::{preview, program};
+use paasta_tools::{preview, program, service_log};
 
 /// Brings the deployments.json of every service up to date from its git tags
 #[derive(Parser, Debug)]
@@ -76,8 +76,12 @@ fn run(args: &Args) -> anyhow::Result<ExitCode> {
             tally.add(service, result.map(|preview| (preview.change, preview.left_out)));
         });
     } else {
+        let log = service_log::of_files(&system);
         let one = |service: &ServiceName| generate_for_service(&root, &soa(), &system, service, &connect);
         generate_for_services(&services, args.jobs, one, |service, result| {
+            if matches!(&result, Ok(done) if done.change == FileChange::Written) {
+                service_log::wrote_deployments(log.as_ref(), &root, service);
+            }
             tally.add(service, result.map(|done| (done.change, done.left_out)));
         });
     }

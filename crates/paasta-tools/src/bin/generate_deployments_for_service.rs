@@ -9,7 +9,7 @@ use clap::Parser;
 use paasta_config::Soa;
 use paasta_core::ServiceName;
 use paasta_deployments::{FileChange, Limits, generate_for_service, preview_for_service, refs_for_url};
-use paasta_tools::{preview, program};
+use paasta_tools::{preview, program, service_log};
 
 /// Brings one service's deployments.json up to date from its git tags
 #[derive(Parser, Debug)]
@@ -70,7 +70,10 @@ fn run(args: &Args) -> anyhow::Result<ExitCode> {
     } else {
         let done = generate_for_service(&root, &soa, &system, &args.service, &connect)?;
         match done.change {
-            FileChange::Written => tracing::debug!(service = %args.service, "deployments.json written"),
+            FileChange::Written => {
+                tracing::debug!(service = %args.service, "deployments.json written");
+                service_log::wrote_deployments(service_log::of_files(&system).as_ref(), &root, &args.service);
+            }
             FileChange::Unchanged => tracing::debug!(service = %args.service, "deployments.json unchanged"),
         }
         done.left_out

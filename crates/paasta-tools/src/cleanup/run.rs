@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use futures_util::stream::{self, StreamExt};
+use paasta_bounce::Outcome;
 use paasta_config::Soa;
-use paasta_core::{Action, AppId, ClusterName, Haste, LockError, LogLevel, LogRecord};
+use paasta_core::{Action, AppId, Applied, ClusterName, Deed, Haste, LockError, LogLevel, LogRecord};
 use paasta_setup::{Leave, Pass};
 use tokio::task::spawn_blocking;
 
@@ -60,9 +61,14 @@ async fn clean(
     let mut lines = vec![];
     for doomed in &doomed {
         let (home, app) = (doomed.place.home.clone(), doomed.place.app.clone());
-        let end = End::of(leave.apply(pass.engine.as_ref(), &Action::Delete { home, app }).await);
-        let line = line(doomed, end);
-        pass.log.log(&record(pass, cluster, &line));
+        let outcome = leave.apply(pass.engine.as_ref(), &Action::Delete { home, app }).await;
+        let details = deed_details(doomed, &outcome);
+        let line = line(doomed, End::of(outcome));
+        let record = record(pass, cluster, &line);
+        pass.log.log(&record);
+        if let Some(details) = details {
+            pass.log.audit(&deed(record, details));
+        }
         lines.push(line);
     }
     lines
@@ -80,6 +86,23 @@ async fn is_still_gone(soa: &Soa, cluster: &ClusterName, app: &AppId) -> Result<
         Ok(looked) => looked.map_err(|error| paasta_core::chain(&error)),
         Err(error) => Err(error.to_string()),
     }
+}
+
+/// What an audit line says of an app that was deleted, or may have been: then it says so.
+fn deed_details(doomed: &Doomed, outcome: &Outcome) -> Option<BTreeMap<String, String>> {
+    let unknown = match outcome {
+        Outcome::Applied(Applied::Done) => None,
+        Outcome::Applied(Applied::Unknown(reason)) => Some(("unknown".to_owned(), reason.clone())),
+        Outcome::Applied(Applied::Conflict(_) | Applied::Busy(_)) | Outcome::Failed(_) => return None,
+    };
+    let place = &doomed.place;
+    let details = [("app".to_owned(), place.app.to_string()), ("home".to_owned(), place.home.to_string())];
+    Some(details.into_iter().chain(unknown).collect())
+}
+
+fn deed(told: LogRecord, details: BTreeMap<String, String>) -> Deed {
+    let LogRecord { at, service, instance, cluster, .. } = told;
+    Deed { at, action: "delete-app".to_owned(), service: Some(service), instance, cluster, details }
 }
 
 fn line(doomed: &Doomed, end: End) -> Line {

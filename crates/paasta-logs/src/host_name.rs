@@ -4,7 +4,7 @@ use std::fs;
 
 /// The fully qualified name of this host, as far as its own files tell it: no name server is asked, as that may take
 /// long where it matters least.
-pub(crate) fn host_name() -> String {
+pub fn host_name() -> String {
     let name = fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
     let hosts = fs::read_to_string("/etc/hosts").unwrap_or_default();
     qualified(name.trim(), &hosts)
