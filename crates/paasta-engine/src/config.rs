@@ -10,6 +10,7 @@ use paasta_core::{Clock, SystemClock};
 use crate::artifacts::Artifacts;
 use crate::executor::Executor;
 use crate::secrets::{NoSecrets, SecretText, Secrets};
+use crate::state::Resources;
 
 /// Everything an engine needs. Make one with [`Config::new`] and change what should differ.
 #[derive(Clone)]
@@ -24,6 +25,8 @@ pub struct Config {
     pub token: Option<SecretText>,
     /// The name of this machine: tasks show it, and callers must be able to reach it.
     pub host: String,
+    /// The agents to play; `None` is one, which is this machine.
+    pub agents: Option<Agents>,
     /// Finds what to execute.
     pub artifacts: Arc<dyn Artifacts>,
     /// Resolves references to secrets.
@@ -54,6 +57,7 @@ impl Config {
             ports: PortRange::default(),
             token: None,
             host: "localhost".to_owned(),
+            agents: None,
             artifacts,
             secrets: Arc::new(NoSecrets),
             executor: None,
@@ -63,6 +67,35 @@ impl Config {
             log_bytes_max: 10 * 1024 * 1024,
             logs_kept: 2,
             artifact_seconds_max: 300,
+        }
+    }
+}
+
+/// The agents that an engine plays: tasks run on this machine, and show the host of one of them.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Agents {
+    /// Their hosts. Each has to lead to this machine for whoever asks there about tasks.
+    pub hosts: Vec<String>,
+    /// Attributes, each with the values that are dealt out in turn; see [`crate::state::attributes_of`].
+    pub attributes: Vec<(String, Vec<String>)>,
+    /// What each agent has, if no more is to fit there. `None` tells an equal part of this machine, and holds nobody to it.
+    pub resources: Option<Resources>,
+}
+
+impl Agents {
+    /// So many agents on this machine alone: their hosts are `127.0.0.1`, `127.0.0.2` and so on, which on Linux all lead to it.
+    ///
+    /// ```
+    /// use paasta_engine::Agents;
+    ///
+    /// let agents = Agents::on_loopback(2)?;
+    /// assert_eq!(agents.hosts, ["127.0.0.1", "127.0.0.2"]);
+    /// # Ok::<(), String>(())
+    /// ```
+    pub fn on_loopback(count: u8) -> Result<Self, String> {
+        match count {
+            0 | 255 => Err(format!("{count} is no number of agents from 1 to 254")),
+            _ => Ok(Self { hosts: (1..=count).map(|n| format!("127.0.0.{n}")).collect(), ..Self::default() }),
         }
     }
 }

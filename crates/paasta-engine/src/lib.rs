@@ -6,7 +6,8 @@
 //! [`Artifacts`] and [`Secrets`] that whoever embeds it fills.
 //!
 //! What it keeps: no acknowledged change is lost, tasks outlive it and are taken up again, and no process it
-//! started is forgotten. What it leaves out: other machines, groups, pods, and limits: `cpus`, `mem` and `disk`
+//! started is forgotten. It also answers as a Mesos master does, with agents to try locations and maintenance on: by name
+//! they are hosts of a cluster, their tasks run here. What it leaves out: other machines, groups, pods, and limits: `cpus`, `mem` and `disk`
 //! are kept and told to the task, but a process may use what the machine has.
 
 mod actor;
@@ -23,7 +24,7 @@ pub mod state;
 mod store;
 
 pub use artifacts::{Artifact, ArtifactError, Artifacts, DirectoryArtifacts, EmptyArtifacts};
-pub use config::{Config, PortRange, PortRangeError};
+pub use config::{Agents, Config, PortRange, PortRangeError};
 pub use executor::{
     Executor, IdleExecutor, Launch, LaunchError, ProcessExecutor, ProcessSettings, ResolvedEnv,
 };

@@ -19,7 +19,7 @@ use crate::executor::{self, Executor, ProcessExecutor, ProcessSettings};
 use crate::health::Prober;
 use crate::journal::Journal;
 use crate::rest::{self, Face};
-use crate::state::{Command, Engine, Memory, Phase, RunRef, Settings};
+use crate::state::{Agent, Command, Engine, Fleet, Memory, Phase, Resources, RunRef, Settings};
 use crate::store::{self, Store, StoreError};
 
 /// Events kept for listeners that are behind.
@@ -271,13 +271,40 @@ fn executor_of(config: &Config, store: &Store) -> Result<Arc<dyn Executor>, Star
 
 fn open_engine(config: &Config, store: &Store, memory: Memory) -> Result<Engine, StartError> {
     let settings = Settings {
-        host: config.host.clone(),
-        agent_id: format!("{}-S0", store.engine),
+        fleet: fleet(config, &store.engine, store.dir()),
         ports: config.ports.bounds(),
         kill_grace_seconds: config.kill_grace_seconds,
     };
     Engine::new(settings, memory)
         .map_err(|(app, error)| StartError::App { app: app.to_string(), reason: format!("{error:?}") })
+}
+
+/// The agents that are played; one that is this machine, where none are named.
+fn fleet(config: &Config, engine: &str, disk: &Path) -> Fleet {
+    let prefix = format!("{engine}-S");
+    let agents = config.agents.clone().unwrap_or_default();
+    let part = 1.0 / agents.hosts.len().max(1) as f64;
+    let like = match agents.resources {
+        Some(resources) => Agent { resources, is_limited: true, ..Agent::default() },
+        None => Agent { resources: this_machine(disk, part), ..Agent::default() },
+    };
+    let alone = || Agent { id: format!("{prefix}0"), host: config.host.clone(), ..like.clone() };
+    let dealt = Fleet::dealt(&prefix, &agents.hosts, &agents.attributes, &like);
+    dealt.unwrap_or_else(|| Fleet::single(alone()))
+}
+
+/// A part of what this machine has. What it does not tell is nothing.
+fn this_machine(disk: &Path, part: f64) -> Resources {
+    const MIB: f64 = 1024.0 * 1024.0;
+    let system = rustix::system::sysinfo();
+    let bytes = rustix::fs::statvfs(disk).map(|disk| disk.f_blocks as f64 * disk.f_frsize as f64);
+    let cpus = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    Resources {
+        cpus: cpus as f64 * part,
+        mem: (system.totalram as f64 * f64::from(system.mem_unit) / MIB * part).floor(),
+        disk: (bytes.unwrap_or_default() / MIB * part).floor(),
+        gpus: 0.0,
+    }
 }
 
 fn actor(config: &Config, caller: &Caller, executor: &Arc<dyn Executor>) -> Result<Actor, StartError> {

@@ -7,8 +7,10 @@ use std::sync::Arc;
 
 use anyhow::Context;
 use clap::{Parser, ValueEnum};
+use paasta_engine::state::{Resources, attributes_of};
 use paasta_engine::{
-    Artifacts, Config, DirectoryArtifacts, EmptyArtifacts, EngineServer, IdleExecutor, PortRange, SecretText,
+    Agents, Artifacts, Config, DirectoryArtifacts, EmptyArtifacts, EngineServer, IdleExecutor, PortRange,
+    SecretText,
 };
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -36,6 +38,18 @@ struct Args {
     /// The name under which this machine is reached
     #[arg(long, value_name = "NAME", default_value = "localhost")]
     host: String,
+    /// Play so many agents, on 127.0.0.1, 127.0.0.2 and so on, to try locations and maintenance on one machine
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(1..=254))]
+    agents: Option<u8>,
+    /// Play an agent for each of these host names, which all have to lead to this machine
+    #[arg(long, value_name = "HOST", value_delimiter = ',', conflicts_with("agents"))]
+    agent_hosts: Vec<String>,
+    /// Attributes of the agents, their values dealt out in turn, as `region:west,east;rack:1,2,3`
+    #[arg(long, value_name = "ATTRIBUTES", default_value = "", value_parser = attributes_of)]
+    attributes: ::std::vec::Vec<(String, Vec<String>)>,
+    /// What each agent has, as `cpus:4;mem:8192;disk:10240`; no more is started there [default: as much as is asked for]
+    #[arg(long, value_name = "RESOURCES", value_parser = resources_of)]
+    agent_resources: Option<Resources>,
     /// File whose first line is the token that callers must show
     #[arg(long, value_name = "FILE")]
     token_file: Option<PathBuf>,
@@ -86,6 +100,16 @@ async fn run(args: Args) -> anyhow::Result<()> {
     }
     config.listen = args.listen;
     config.ports = args.ports;
+    config.agents = match (args.agents, args.agent_hosts.is_empty()) {
+        (Some(count), _) => Some(Agents::on_loopback(count).map_err(anyhow::Error::msg)?),
+        (None, false) => Some(Agents { hosts: args.agent_hosts, ..Agents::default() }),
+        (None, true) if args.attributes.is_empty() && args.agent_resources.is_none() => None,
+        (None, true) => Some(Agents { hosts: vec![args.host.clone()], ..Agents::default() }),
+    };
+    if let Some(agents) = &mut config.agents {
+        agents.attributes = args.attributes;
+        agents.resources = args.agent_resources;
+    }
     config.host = args.host;
     config.token = args.token_file.as_deref().map(read_token).transpose()?;
     config.base_env = inherited();
@@ -108,6 +132,34 @@ fn read_token(path: &std::path::Path) -> anyhow::Result<SecretText> {
     let token = text.lines().next().unwrap_or_default().trim();
     anyhow::ensure!(!token.is_empty(), "token file `{}` holds no token", path.display());
     Ok(SecretText::new(token))
+}
+
+fn resources_of(text: &str) -> Result<Resources, String> {
+    let wrong = |part: &str| {
+        format!("`{part}` is no resource such as `cpus:4`, `mem:8192`, `disk:10240` or `gpus:1`")
+    };
+    let mut resources = Resources::default();
+    let mut named = std::collections::BTreeSet::new();
+    for part in text.split(';').map(str::trim).filter(|part| !part.is_empty()) {
+        let (name, amount) = part.split_once(':').ok_or_else(|| wrong(part))?;
+        let amount: f64 = amount.trim().parse().map_err(|_| wrong(part))?;
+        if !(amount.is_finite() && amount >= 0.0) {
+            return Err(wrong(part));
+        }
+        named.insert(name.trim());
+        match name.trim() {
+            "cpus" => resources.cpus = amount,
+            "mem" => resources.mem = amount,
+            "disk" => resources.disk = amount,
+            "gpus" => resources.gpus = amount,
+            _ => return Err(wrong(part)),
+        }
+    }
+    // Every app asks for some of each: where one is missing, nothing would ever be started.
+    match ["cpus", "mem", "disk"].into_iter().find(|name| !named.contains(name)) {
+        Some(missing) => Err(format!("it says nothing of `{missing}`, of which every app needs some")),
+        None => Ok(resources),
+    }
 }
 
 /// What tasks need of the engine's own environment to find programs and write temporary files.

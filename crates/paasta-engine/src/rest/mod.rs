@@ -1,4 +1,4 @@
-//! Marathon's REST face, and a few routes of our own.
+//! Marathon's REST face, that of a Mesos master, and a few routes of our own.
 //!
 //! Requests are matched by hand on the segments of their path, because app ids may hold slashes and clients
 //! send doubled ones. [`route`] is the table.
@@ -8,6 +8,7 @@
 mod apps;
 mod auth;
 mod events;
+mod mesos;
 mod misc;
 mod reply;
 mod request;
@@ -26,7 +27,7 @@ use crate::core_loop::{CallError, Caller, Published};
 use crate::executor::Executor;
 use crate::journal::Journal;
 use crate::secrets::SecretText;
-use crate::state::Command;
+use crate::state::{Command, MesosPlace};
 use reply::Answer;
 use request::Request;
 
@@ -95,11 +96,19 @@ async fn route(face: &Face, request: &Request) -> Answer {
         ["v2" | "paasta", ..] if method == put || method == post || method == delete => {
             Err(reply::message(StatusCode::METHOD_NOT_ALLOWED, "This engine does not have that call"))
         }
-        _ => Err(reply::message(StatusCode::NOT_FOUND, "There is nothing here")),
+        other => match mesos::route(face, request, other).await {
+            Some(answer) => answer,
+            None => Err(reply::message(StatusCode::NOT_FOUND, "There is nothing here")),
+        },
     }
 }
 
 impl Face {
+    /// What Mesos's face tells of where it is.
+    fn place(&self) -> MesosPlace {
+        MesosPlace { engine: self.engine.clone(), address: self.address.clone() }
+    }
+
     /// Carries out a command and answers in Marathon's way.
     pub(crate) async fn command(&self, command: Command) -> Answer {
         self.caller.call(command).await.map(reply::reply).map_err(|error| failure(&error))

@@ -103,6 +103,7 @@ pub(crate) fn refusal(refusal: &Refusal) -> Response<Body> {
             };
             json_answer(status, &json!({"message": text, "details": problems}))
         }
+        Refusal::Maintenance(_) => message(StatusCode::BAD_REQUEST, &text),
         Refusal::Full(_) => message(StatusCode::SERVICE_UNAVAILABLE, &text),
     }
 }

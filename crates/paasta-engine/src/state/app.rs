@@ -39,7 +39,7 @@ pub struct App {
     pub queued_since: Option<Timestamp>,
     /// When the missing tasks are to be tried again.
     pub retry_at: Option<Timestamp>,
-    /// Whether the last launch found no port.
+    /// Whether the last launch found no port, or no agent.
     pub lacks_port: bool,
     /// The last task that ended by itself.
     pub last_failure: Option<TaskFailure>,
@@ -82,6 +82,9 @@ impl LaunchDelay {
 pub struct TaskFailure {
     /// Which task.
     pub task: TaskId,
+    /// The number of its agent.
+    #[serde(default)]
+    pub agent: u16,
     /// `TASK_FAILED`, `TASK_FINISHED` or `TASK_KILLED`.
     pub state: String,
     /// What happened.

@@ -205,8 +205,11 @@ impl Engine {
             }
             Victims::AllOf(app, host) => {
                 self.must_exist(app)?;
-                let here = host.as_ref().is_none_or(|host| *host == self.settings.host);
-                self.tasks_of(app).filter(|t| here && t.is_live()).map(|t| t.id.clone()).collect()
+                let is_meant = |task: &super::Task| {
+                    let at = &self.settings.fleet.get(task.agent).host;
+                    task.is_live() && host.as_ref().is_none_or(|host| host == at)
+                };
+                self.tasks_of(app).filter(|task| is_meant(task)).map(|t| t.id.clone()).collect()
             }
         })
     }

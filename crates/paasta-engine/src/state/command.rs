@@ -6,7 +6,8 @@ use paasta_core::{TaskId, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::definition::{Definition, DefinitionError, HealthCheck};
+use super::definition::{Definition, DefinitionError, HealthCheck, Resources};
+use super::maintenance::{Machine, Window};
 use super::path_id::PathId;
 use super::task::RunRef;
 
@@ -91,6 +92,32 @@ pub enum Command {
         check: usize,
         /// Well, or why not.
         result: Result<(), String>,
+    },
+    /// Says anew which machines are to be away when.
+    Schedule {
+        /// All of it.
+        windows: Vec<Window>,
+    },
+    /// Machines are away from now on.
+    StartMaintenance {
+        /// Which.
+        machines: Vec<Machine>,
+    },
+    /// Machines are back.
+    StopMaintenance {
+        /// Which.
+        machines: Vec<Machine>,
+    },
+    /// Keeps resources of an agent from tasks, or gives them back.
+    Reserve {
+        /// The agent's id.
+        agent: String,
+        /// For whom.
+        role: String,
+        /// How much.
+        resources: Resources,
+        /// Whether they are given back.
+        is_given_back: bool,
     },
     /// The engine is back; these runs were found alive. Given once, before anything else.
     Recover {
@@ -183,6 +210,9 @@ pub enum Refusal {
     /// The JSON is not an app's.
     #[error("{}", match .0 { DefinitionError::Type(_) => "Invalid JSON", DefinitionError::Value(_) => "Object is not valid" })]
     Invalid(DefinitionError),
+    /// Machines cannot be taken away or brought back so.
+    #[error("{0}")]
+    Maintenance(String),
     /// More than this engine takes.
     #[error("This engine keeps at most {0}")]
     Full(&'static str),

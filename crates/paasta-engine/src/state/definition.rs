@@ -48,6 +48,42 @@ pub struct Resources {
     pub gpus: f64,
 }
 
+impl Resources {
+    /// Both together.
+    #[must_use]
+    pub fn plus(&self, other: &Self) -> Self {
+        self.with(other, |one, other| one + other)
+    }
+
+    /// What is left of it; never less than nothing.
+    #[must_use]
+    pub fn minus(&self, other: &Self) -> Self {
+        self.with(other, |one, other| (one - other).max(0.0))
+    }
+
+    /// Whether there is as much of each.
+    pub fn fits_into(&self, other: &Self) -> bool {
+        other.with(self, |other, one| if one <= other + ROUNDING { 0.0 } else { 1.0 }) == Self::default()
+    }
+
+    /// Whether there is nothing of any.
+    pub fn is_nothing(&self) -> bool {
+        self.fits_into(&Self::default())
+    }
+
+    fn with(&self, other: &Self, of: impl Fn(f64, f64) -> f64) -> Self {
+        Self {
+            cpus: of(self.cpus, other.cpus),
+            mem: of(self.mem, other.mem),
+            disk: of(self.disk, other.disk),
+            gpus: of(self.gpus, other.gpus),
+        }
+    }
+}
+
+/// What sums of decimals may be off.
+const ROUNDING: f64 = 1e-6;
+
 /// One port of a task.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PortWish {

@@ -5,11 +5,16 @@
 mod app;
 mod changes;
 mod command;
+mod constraints;
 mod definition;
 mod deployment;
 mod fields;
+mod fleet;
+mod maintenance;
+mod mesos_view;
 mod outcome;
 mod path_id;
+mod placement;
 mod reconcile;
 mod task;
 #[cfg(test)]
@@ -28,6 +33,9 @@ pub use definition::{
     Backoff, CheckPort, Definition, DefinitionError, HealthCheck, PortWish, Probe, Problem, Resources,
 };
 pub use deployment::{Deployment, DeploymentKind};
+pub use fleet::{Agent, Fleet, attributes_of};
+pub use maintenance::{Machine, Maintenance, Nanoseconds, Unavailability, Window};
+pub use mesos_view::MesosPlace;
 pub use path_id::{PathId, PathIdError};
 pub use task::{CheckState, KillReason, Phase, RunRef, Task};
 pub use view::Embed;
@@ -42,10 +50,8 @@ pub const TASKS_MAX: usize = 10_000;
 /// What stays the same while an engine runs.
 #[derive(Clone, Debug)]
 pub struct Settings {
-    /// The name of this machine, as tasks show it.
-    pub host: String,
-    /// The id of this machine, as tasks show it (`slaveId`).
-    pub agent_id: String,
+    /// The agents that tasks are on, by what tasks show: most often one, which is this machine.
+    pub fleet: Fleet,
     /// First and last port that may be handed out.
     pub ports: (u16, u16),
     /// Seconds between SIGTERM and SIGKILL where an app names none.
@@ -65,13 +71,16 @@ pub struct Memory {
     pub last_version: Timestamp,
     /// Where the search for a free port goes on.
     pub port_cursor: u16,
+    /// Agents that are to be away, or are.
+    #[serde(default, skip_serializing_if = "Maintenance::is_empty")]
+    pub maintenance: Maintenance,
 }
 
 /// The engine. See the module's text.
 ///
 /// ```
 /// use paasta_core::Timestamp;
-/// use paasta_engine::state::{Command, Effect, Engine, Memory, Reply, Settings, Supply};
+/// use paasta_engine::state::{Agent, Command, Effect, Engine, Fleet, Memory, Reply, Settings, Supply};
 ///
 /// struct Counter(u32);
 /// impl Supply for Counter {
@@ -84,9 +93,8 @@ pub struct Memory {
 ///     }
 /// }
 ///
-/// let settings = Settings {
-///     host: "here".into(), agent_id: "S0".into(), ports: (31000, 31999), kill_grace_seconds: 5.0,
-/// };
+/// let agent = Agent { id: "S0".into(), host: "here".into(), ..Agent::default() };
+/// let settings = Settings { fleet: Fleet::single(agent), ports: (31000, 31999), kill_grace_seconds: 5.0 };
 /// let mut engine = Engine::new(settings, Memory::default()).expect("nothing to read");
 /// let serde_json::Value::Object(raw) = serde_json::json!({"id": "svc", "cmd": "true"}) else { unreachable!() };
 /// let step = engine.handle(Timestamp::from_millis(0), &mut Counter(0), Command::CreateApp { raw });
@@ -167,6 +175,12 @@ impl Engine {
             Command::LaunchFailed { task, message } => self.launch_failed(now, &task, &message, out),
             Command::Exited { task, exit } => self.exited(now, &task, &exit, out),
             Command::Checked { task, check, result } => self.checked(now, &task, check, result, out),
+            Command::Schedule { windows } => self.schedule(windows, out),
+            Command::StartMaintenance { machines } => self.start_maintenance(now, machines, out),
+            Command::StopMaintenance { machines } => self.stop_maintenance(&machines, out),
+            Command::Reserve { agent, role, resources, is_given_back } => {
+                self.reserve(&agent, &role, &resources, is_given_back, out)
+            }
             Command::Recover { alive } => self.recover(now, &alive, out),
             Command::Tick => self.tick(),
         }

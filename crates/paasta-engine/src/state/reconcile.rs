@@ -126,34 +126,35 @@ impl Engine {
         if self.memory.tasks.len() >= TASKS_MAX {
             return false;
         }
+        let Some(agent) = self.memory.apps.get(id).and_then(|app| self.pick_agent(app)) else { return false };
         let Some(ports) = self.pick_ports(supply, id) else { return false };
         let Some(app) = self.memory.apps.get(id) else { return false };
         let task = TaskId::new(format!("{}.{}", id.task_prefix(), supply.unique()));
-        out.push(Effect::Launch(Box::new(self.order(app, &task, &ports))));
-        out.note_task(now, "task_staged", id, &task, Some(format!("ports {ports:?}")));
-        let version = app.version;
         let staged = Task {
             id: task.clone(),
             app: id.clone(),
-            version,
+            version: app.version,
             ports,
+            agent,
             staged_at: now,
             phase: Phase::Staging,
             health: Vec::new(),
         };
+        out.push(Effect::Launch(Box::new(self.order(app, &staged))));
+        out.note_task(now, "task_staged", id, &task, Some(format!("ports {:?}", staged.ports)));
         self.publish_status(now, &staged, "TASK_STAGING", "", out);
         self.memory.tasks.insert(task, staged);
         true
     }
 
-    pub(super) fn order(&self, app: &App, task: &TaskId, ports: &[u16]) -> LaunchOrder {
+    pub(super) fn order(&self, app: &App, task: &Task) -> LaunchOrder {
         LaunchOrder {
-            task: task.clone(),
+            task: task.id.clone(),
             app: app.id.clone(),
             version: app.version,
-            ports: ports.to_vec(),
+            ports: task.ports.clone(),
             definition: app.definition.clone(),
-            host: self.settings.host.clone(),
+            host: self.settings.fleet.get(task.agent).host.clone(),
         }
     }
 

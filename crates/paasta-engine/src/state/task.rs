@@ -22,12 +22,19 @@ pub struct Task {
     pub version: Timestamp,
     /// Ports of this machine that are its own.
     pub ports: Vec<u16>,
+    /// The number of its agent.
+    #[serde(default, skip_serializing_if = "is_first")]
+    pub agent: u16,
     /// When it was asked for.
     pub staged_at: Timestamp,
     /// How far it is.
     pub phase: Phase,
     /// What each health check found; empty until the first result.
     pub health: Vec<Option<CheckState>>,
+}
+
+fn is_first(agent: &u16) -> bool {
+    *agent == 0
 }
 
 /// How far a task is.
@@ -70,6 +77,8 @@ pub enum KillReason {
     Unhealthy,
     /// Its app is going.
     AppDeleted,
+    /// The machine of its agent is taken down.
+    AgentDown,
 }
 
 impl KillReason {
@@ -81,6 +90,7 @@ impl KillReason {
             KillReason::Replaced => "replaced",
             KillReason::Unhealthy => "unhealthy",
             KillReason::AppDeleted => "app_deleted",
+            KillReason::AgentDown => "agent_down",
         }
     }
 }

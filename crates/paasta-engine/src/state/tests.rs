@@ -1,5 +1,6 @@
 //! Tables of the state machine; its properties are in a file of their own.
 
+mod agents;
 mod properties;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -34,8 +35,12 @@ struct Rig {
 
 impl Rig {
     fn new(ports: (u16, u16)) -> Self {
-        let settings =
-            Settings { host: "here".to_owned(), agent_id: "S0".to_owned(), ports, kill_grace_seconds: 5.0 };
+        let agent = Agent { id: "S0".to_owned(), host: "here".to_owned(), ..Agent::default() };
+        Self::of(Fleet::single(agent), ports)
+    }
+
+    fn of(fleet: Fleet, ports: (u16, u16)) -> Self {
+        let settings = Settings { fleet, ports, kill_grace_seconds: 5.0 };
         let engine = Engine::new(settings, Memory::default()).expect("nothing to read");
         Self { engine, now: Timestamp::from_millis(0), numbers: Numbers::default(), events: Vec::new() }
     }

@@ -137,24 +137,30 @@ impl Engine {
         item
     }
 
-    /// What stands in the way, as Marathon tells it: the one offer of this machine and why it was not taken.
+    /// What stands in the way, as Marathon tells it: the offer of each agent and why it was not taken.
     fn unused_offers(&self, app: &App, now: Timestamp) -> Value {
         if !app.lacks_port {
             return json!([]);
         }
         let (begin, end) = self.settings.ports;
         let ranges = json!([{"begin": begin, "end": end}]);
-        json!([{
-            "offer": {
-                "id": format!("{}-O0", self.settings.agent_id),
-                "agentId": self.settings.agent_id,
-                "hostname": self.settings.host,
-                "resources": [{"name": "ports", "ranges": ranges, "role": "*"}],
-                "attributes": [],
-            },
-            "timestamp": now,
-            "reason": ["InsufficientPorts"],
-        }])
+        let used = self.used_by(app);
+        let offer = |(index, agent): (u16, &super::Agent)| {
+            let attribute =
+                |(name, value): (&String, &String)| json!({"name": name, "text": {"value": value}});
+            json!({
+                "offer": {
+                    "id": format!("{}-O0", agent.id),
+                    "agentId": agent.id,
+                    "hostname": agent.host,
+                    "resources": [{"name": "ports", "ranges": ranges, "role": "*"}],
+                    "attributes": agent.attributes.iter().map(attribute).collect::<Vec<_>>(),
+                },
+                "timestamp": now,
+                "reason": [self.why_not(app, index, agent, &used).unwrap_or("InsufficientPorts")],
+            })
+        };
+        self.settings.fleet.numbered().map(offer).collect()
     }
 
     fn insert_counts(&self, app: &App, json: &mut Map<String, Value>) {
@@ -184,14 +190,15 @@ impl Engine {
             Phase::Running { .. } => "TASK_RUNNING",
             Phase::Killing { .. } => "TASK_KILLING",
         };
+        let agent = self.settings.fleet.get(task.agent);
         let mut json = json!({
             "id": task.id,
             "appId": task.app,
-            "host": self.settings.host,
+            "host": agent.host,
             "ipAddresses": [],
             "ports": task.ports,
             "servicePorts": [],
-            "slaveId": self.settings.agent_id,
+            "slaveId": agent.id,
             "state": state,
             "stagedAt": task.staged_at,
             "version": task.version,
@@ -209,14 +216,15 @@ impl Engine {
     }
 
     fn failure_json(&self, app: &App, failure: &TaskFailure) -> Value {
+        let agent = self.settings.fleet.get(failure.agent);
         json!({
             "appId": app.id,
-            "host": self.settings.host,
+            "host": agent.host,
             "message": failure.message,
             "state": failure.state,
             "taskId": failure.task,
             "instanceId": instance_id(&failure.task),
-            "slaveId": self.settings.agent_id,
+            "slaveId": agent.id,
             "timestamp": failure.at,
             "version": failure.version,
         })

@@ -189,12 +189,12 @@ impl Engine {
     }
 
     fn kill_unhealthy(&mut self, now: Timestamp, task: &Task, cause: &str, out: &mut Outcome) {
-        let instance = super::view::instance_id(&task.id);
+        let (instance, agent) = (super::view::instance_id(&task.id), self.settings.fleet.get(task.agent));
         out.publish(
             now,
             "unhealthy_instance_kill_event",
             json!({"appId": task.app, "taskId": task.id, "instanceId": instance, "version": task.version,
-                   "reason": cause, "host": self.settings.host, "slaveId": self.settings.agent_id}),
+                   "reason": cause, "host": agent.host, "slaveId": agent.id}),
         );
         if let Some(app) = self.memory.apps.get_mut(&task.app) {
             delay_after(app, now, task);
@@ -245,7 +245,7 @@ impl Engine {
         let Some(task) = self.memory.tasks.get(id).cloned() else { return };
         match (&task.phase, self.memory.apps.get(&task.app)) {
             (Phase::Staging, Some(app)) => {
-                let order = self.order(app, id, &task.ports);
+                let order = self.order(app, &task);
                 out.push(Effect::Launch(Box::new(order)));
             }
             _ if !task.is_live() => drop(self.exited(now, id, &Exit::Unknown, out)),
@@ -273,16 +273,17 @@ impl Engine {
         message: &str,
         out: &mut Outcome,
     ) {
+        let agent = self.settings.fleet.get(task.agent);
         out.publish(
             now,
             "status_update_event",
             json!({
-                "slaveId": self.settings.agent_id,
+                "slaveId": agent.id,
                 "taskId": task.id,
                 "taskStatus": state,
                 "message": message,
                 "appId": task.app,
-                "host": self.settings.host,
+                "host": agent.host,
                 "ipAddresses": [],
                 "ports": task.ports,
                 "version": task.version,
@@ -313,6 +314,7 @@ fn failed_check(task: &Task, check: usize) -> serde_json::Value {
 
 fn record_failure(app: &mut App, now: Timestamp, task: &Task, end: &End<'_>) {
     app.last_failure = Some(TaskFailure {
+        agent: task.agent,
         task: task.id.clone(),
         state: end.state.to_owned(),
         message: message_of(task, end),
