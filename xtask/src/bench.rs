@@ -77,6 +77,7 @@ const FIGURES: &[(&str, Limit, Measure)] = &[
     ("generate_deployments_for_service, 100,000 tags over a path", Limit::None, tags::over_a_path),
     ("generate_deployments_for_service, 100,000 tags over git://", Limit::None, tags::over_git),
     ("deployd: edit to engine call, p99, 5,000 instances", Limit::Wall(250), deployd::edit_to_call),
+    ("deployd: nudge to engine call, p99, 5,000 instances", Limit::Wall(2_000), deployd::nudge_to_call),
     // 0.5 % of a core.
     ("deployd: ten minutes of nothing to do, 5,000 instances", Limit::Cpu(3_000), deployd::nothing_to_do),
     // 1.05 times nothing, and 2 s.

@@ -19,7 +19,7 @@ pub(crate) struct Recorder {
 struct Sent {
     at: Instant,
     changes: bool,
-    path: String,
+    body: Vec<u8>,
 }
 
 impl Recorder {
@@ -53,9 +53,10 @@ impl Recorder {
         self.first(moment, |sent| sent.changes)
     }
 
-    /// When the first request after that moment was sent whose path holds this text.
-    pub(crate) fn first_naming(&self, text: &str, moment: Instant) -> Option<Instant> {
-        self.first(moment, |sent| sent.path.contains(text))
+    /// When the first change after that moment was asked for whose body holds this text.
+    pub(crate) fn first_saying(&self, text: &str, moment: Instant) -> Option<Instant> {
+        let says = |body: &[u8]| body.windows(text.len()).any(|window| window == text.as_bytes());
+        self.first(moment, |sent| sent.changes && says(&sent.body))
     }
 
     fn first(&self, moment: Instant, wanted: impl Fn(&Sent) -> bool) -> Option<Instant> {
@@ -68,10 +69,10 @@ impl Recorder {
 
 async fn relay(mut stream: TcpStream, engine: SocketAddr, requests: &Mutex<Vec<Sent>>) -> anyhow::Result<()> {
     let Some(request) = Request::read(&mut stream).await? else { return Ok(()) };
-    let (changes, path) = (request.method != "GET", request.path().to_owned());
+    let (changes, body) = (request.method != "GET", request.body().to_vec());
     {
         let mut requests = requests.lock().unwrap_or_else(PoisonError::into_inner);
-        requests.push(Sent { at: Instant::now(), changes, path });
+        requests.push(Sent { at: Instant::now(), changes, body });
     }
     let mut answer = request.send(engine).await?;
     tokio::select! {

@@ -46,9 +46,9 @@ impl Request {
         Ok(Some(Self { method, head, body }))
     }
 
-    /// What is asked for.
-    pub(crate) fn path(&self) -> &str {
-        self.head.first().and_then(|line| line.split(' ').nth(1)).unwrap_or_default()
+    /// What is sent along.
+    pub(crate) fn body(&self) -> &[u8] {
+        &self.body
     }
 
     /// Sends it on, to be answered on a connection that is closed afterwards.

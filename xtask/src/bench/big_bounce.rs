@@ -21,8 +21,8 @@ const PEOPLE: usize = 100;
 /// Longest wait for anything that must come.
 const PATIENCE: Duration = Duration::from_secs(600);
 
-/// From a person's edit to the first request of theirs at the engine, the 99th of a hundred, as wall time; no CPU time
-/// is taken.
+/// From a person's edit to the first change at the engine that holds what they wrote, the 99th of a hundred, as wall
+/// time; no CPU time is taken.
 pub(super) fn measure(bench: &Bench, scratch: &Path) -> anyhow::Result<Cost> {
     let runtime = tokio::runtime::Runtime::new().context("could not start the async runtime")?;
     runtime.block_on(trial(bench, scratch))
@@ -55,14 +55,16 @@ async fn trial(bench: &Bench, scratch: &Path) -> anyhow::Result<Cost> {
         }
         let service = tree::name(index);
         let path = tree.soa.join(&service).join("marathon-bench.yaml");
-        let text = fs::read_to_string(&path)?.replace("NUMBER: '", "NUMBER: 'person ");
+        let text = fs::read_to_string(&path)?.replace("NUMBER: '", "NUMBER: 'person-");
         let fresh = path.with_extension("fresh");
         fs::write(&fresh, text)?;
         let edited = Instant::now();
         fs::rename(&fresh, &path)?;
-        wait("a person's deploy", often, async || Ok(recorder.first_naming(&service, edited).is_some()))
-            .await?;
-        let at = recorder.first_naming(&service, edited).context("it was there")?;
+        // Nobody else's body says that, nor does this service's own one for the changed default.
+        let theirs = format!("person-{index}\"");
+        let asked = || recorder.first_saying(&theirs, edited);
+        wait("a person's deploy", often, async || Ok(asked().is_some())).await?;
+        let at = asked().context("it was there")?;
         took.push(at.duration_since(edited));
     }
     took.sort();

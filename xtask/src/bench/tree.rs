@@ -46,6 +46,19 @@ pub(super) fn remotes(root: &Path, services: usize) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// Another commit in that service's remote, with a deploy tag that is the newest; tells its sha.
+pub(super) fn push(root: &Path, service: &str, number: usize) -> anyhow::Result<String> {
+    let remote = root.join("git").join(service);
+    let stream = format!(
+        "commit refs/heads/main\ncommitter bench <bench@example.com> 1600000001 +0000\ndata 4\nmore\n\
+         from refs/heads/main^0\nreset refs/tags/paasta-everything-20260102T{number:06}-deploy\n\
+         from refs/heads/main\n\n"
+    );
+    git(&remote, &["fast-import", "--quiet"], &stream)?;
+    let output = Command::new("git").args(["rev-parse", "refs/heads/main"]).current_dir(&remote).output()?;
+    Ok(String::from_utf8(output.stdout)?.trim().to_owned())
+}
+
 fn copy(from: &Path, to: &Path) -> anyhow::Result<()> {
     fs::create_dir_all(to)?;
     for entry in fs::read_dir(from)? {

@@ -19,7 +19,7 @@ use std::collections::HashMap;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use paasta_bounce::plan;
+use paasta_bounce::{Promise, plan};
 use stateright::{Checker, HasDiscoveries, Model, Property};
 
 use defects::Defect;
@@ -133,6 +133,11 @@ impl Model for Bounce {
                 world.broken.is_some() || model.comes_to_rest(world)
             }),
         ];
+        if self.setting.promise() == Promise::NeverCreates {
+            all.push(Property::<Self>::always("nothing is created", |_, world| {
+                world.apps.iter().all(|app| app.version == 0)
+            }));
+        }
         if self.setting.method == "downthenup" {
             all.push(Property::<Self>::always("downthenup has one version at a time", |_, world| {
                 world.apps.iter().filter(|app| !app.tasks.is_empty()).count() <= 1
@@ -239,8 +244,11 @@ impl Bounce {
         }
     }
 
-    /// Only the wanted version, whole and serving, and nothing to do.
+    /// Only the wanted version, whole and serving, and nothing to do. A method that never creates may end with nothing.
     fn at_rest(&self, world: &World) -> bool {
+        if world.apps.is_empty() {
+            return self.setting.promise() == Promise::NeverCreates;
+        }
         let [app] = &world.apps[..] else { return false };
         let wanted = self.setting.instances;
         let whole = app.version == world.target
@@ -303,15 +311,20 @@ fn downthenup_keeps_its_promises_in_every_order() {
 }
 
 #[test]
+fn down_keeps_its_promises_in_every_order() {
+    holds(Bounce::new("down", Habit::Hacheck));
+}
+
+#[test]
 fn methods_keep_their_promises_where_nothing_is_drained() {
-    for method in ["brutal", "crossover", "downthenup", "upthendown"] {
+    for method in ["brutal", "crossover", "down", "downthenup", "upthendown"] {
         holds(Bounce::new(method, Habit::Noop));
     }
 }
 
 #[test]
 fn methods_keep_their_promises_when_a_third_version_comes_in_between() {
-    for method in ["brutal", "crossover", "downthenup", "upthendown"] {
+    for method in ["brutal", "crossover", "down", "downthenup", "upthendown"] {
         let mut model = Bounce::new(method, Habit::Hacheck);
         model.setting.instances = 1;
         model.versions = 2;

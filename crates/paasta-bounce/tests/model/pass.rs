@@ -200,7 +200,7 @@ impl Setting {
         }
     }
 
-    fn promise(&self) -> Promise {
+    pub(crate) fn promise(&self) -> Promise {
         method(self.method).expect("a method").promise()
     }
 
