@@ -27,7 +27,7 @@ pub(crate) const KEYS: &[Key] = &[
     reload("deployd_big_bounce_deadline", "604800 s"),
     Key { name: "deployd_endpoints", default: "none", read_at: ReadAt::Command },
     reload("deployd_failure_backoff_seconds_max", "6000 s"),
-    start("deployd_file_full_sweep_seconds", "30 s"),
+    start("deployd_file_full_sweep_seconds", "60 s"),
     reload("deployd_file_sweep_seconds", "0.5 s"),
     reload("deployd_first_regenerations_seconds", "60 s"),
     start("deployd_http_listen", "none"),

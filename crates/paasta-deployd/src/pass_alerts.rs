@@ -1,21 +1,52 @@
 //! [`PassAlerts`] by `paasta-alerts`: who is told is read from soa-configs, in a thread of its own.
 
-use std::sync::Arc;
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use paasta_alerts::{Counts, News, Reporter, Sinks, Sources};
 use paasta_config::{Soa, SystemConfig};
-use paasta_core::{Clock, InstanceId, chain};
+use paasta_core::{Clock, InstanceId, Timestamp, chain};
 
 use crate::ports::{PassAlerts, PassReport, PassResult};
 
 /// Alerts that were not sent yet are waited for so long at the end, after all else.
 pub(crate) const END_PATIENCE: Duration = Duration::from_millis(300);
 
+/// That an instance is well is told so often, besides at once after it was not: a receiver may have lost it.
+const WELL_AGAIN_SECONDS: f64 = 3600.0;
+
 /// Alerts of passes, to where the system config says.
 struct SinkAlerts {
     reporter: Reporter,
     clock: Arc<dyn Clock>,
+    well: Mutex<WellSince>,
+}
+
+/// When instances were last told to be well. Each time costs a look at the files that say who is told.
+#[derive(Debug, Default)]
+struct WellSince(BTreeMap<InstanceId, Timestamp>);
+
+impl WellSince {
+    /// Whether that is news.
+    fn is_news(&mut self, instance: &InstanceId, news: &News, now: Timestamp) -> bool {
+        match news {
+            News::SetUp(Ok(())) => {
+                let told = self.0.get(instance).is_some_and(|told| {
+                    let ago = now.since(*told).as_secs_f64();
+                    *told <= now && ago < WELL_AGAIN_SECONDS
+                });
+                if !told {
+                    self.0.insert(instance.clone(), now);
+                }
+                !told
+            }
+            News::SetUp(Err(_)) | News::Removed => {
+                self.0.remove(instance);
+                true
+            }
+        }
+    }
 }
 
 /// Those of the system config; nobody is told anything where it names no sink, or a wrong one, which is warned of. What
@@ -37,7 +68,7 @@ pub(crate) fn from_system(
     match Reporter::start(Sources { soa, system: system.clone() }, sinks) {
         Ok(reporter) => {
             let reporter = reporter.with_patience_at_the_end(END_PATIENCE);
-            Some(Arc::new(SinkAlerts { reporter, clock }))
+            Some(Arc::new(SinkAlerts { reporter, clock, well: Mutex::default() }))
         }
         Err(error) => {
             tracing::warn!(%error, "nobody is alerted: could not start a thread");
@@ -48,8 +79,10 @@ pub(crate) fn from_system(
 
 impl PassAlerts for SinkAlerts {
     fn pass_ended(&self, instance: &InstanceId, report: &PassReport) {
-        if let Some(news) = news(&report.result) {
-            self.reporter.tell(self.clock.now(), instance, news);
+        let Some(news) = news(&report.result) else { return };
+        let now = self.clock.now();
+        if self.well.lock().unwrap_or_else(PoisonError::into_inner).is_news(instance, &news, now) {
+            self.reporter.tell(now, instance, news);
         }
     }
 
@@ -73,6 +106,22 @@ fn news(result: &PassResult) -> Option<News> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_instance_that_stays_well_is_told_once_an_hour() {
+        let (mut well, instance) = (WellSince::default(), "s.i".parse().expect("an instance"));
+        let mut is_news = |news: Result<(), &str>, seconds| {
+            let news = News::SetUp(news.map_err(str::to_owned));
+            well.is_news(&instance, &news, Timestamp::from_seconds(seconds))
+        };
+        assert!(is_news(Ok(()), 10_000.0));
+        assert!(!is_news(Ok(()), 13_599.0));
+        assert!(is_news(Ok(()), 13_600.0));
+        assert!(is_news(Err("boom"), 13_601.0) && is_news(Err("boom"), 13_602.0));
+        assert!(is_news(Ok(()), 13_603.0), "it is well again");
+        assert!(is_news(Ok(()), 5_000.0), "the clock was set back");
+        assert!(!is_news(Ok(()), 5_001.0));
+    }
 
     #[test]
     fn what_says_nothing_of_the_instance_is_not_told() {

@@ -94,7 +94,7 @@ impl Default for Settings {
             pass_gap_seconds: 0.2,
             pass_seconds_max: 600.0,
             file_sweep_seconds: 0.5,
-            file_full_sweep_seconds: 30.0,
+            file_full_sweep_seconds: 60.0,
             listing_retry_seconds: 5.0,
             regenerate_seconds: 300.0,
             regenerate_seconds_by_service: BTreeMap::new(),

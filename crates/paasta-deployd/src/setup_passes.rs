@@ -57,7 +57,7 @@ impl Passes {
     /// with nothing to do cost one listing per home together (design decision 5).
     pub async fn run(&self, wanted: &Wanted, wake: Wake) -> PassReport {
         let fleet = match wake.because.concerns_many() {
-            true => self.fleet.after(wake.at).await,
+            true => self.fleet.after(wake.at, &wanted.id).await,
             false => None,
         };
         let mut pass = self.pass.clone();
@@ -65,7 +65,7 @@ impl Passes {
         if wake.tags == Tags::Awaited {
             pass.leave.fence = Arc::new(TagsFirst);
         }
-        match pass.run_by(self.decide.as_ref(), wanted, fleet.as_deref()).await {
+        match pass.run_by(self.decide.as_ref(), wanted, fleet.as_ref()).await {
             Ok(report) => told(report),
             Err(PassError::Needs { need: Need::Leave, reason, .. }) => {
                 PassReport::new(PassResult::Stopped(reason))

@@ -3,7 +3,7 @@
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use paasta_core::{Clock, Engine, Fleet, Reading, Timestamp};
+use paasta_core::{App, Clock, Engine, Fleet, InstanceId, Reading, Timestamp};
 use tokio::sync::Mutex;
 
 /// How long a look serves after it has been answered.
@@ -20,6 +20,7 @@ pub(crate) struct SharedFleet {
 struct Look {
     began: Timestamp,
     answered: Timestamp,
+    /// Each home's apps in the order of their ids: all of thousands of instances are looked up in it.
     fleet: Arc<Fleet>,
 }
 
@@ -29,10 +30,10 @@ impl SharedFleet {
         Self { engine, clock, last: Arc::default() }
     }
 
-    /// What a look showed that began after `since` and was answered no more than [`SERVES`] ago; whoever comes while
-    /// one is under way waits for it. None where a part of it could not be read: what is shared by all must not let
-    /// all fail for one lost answer.
-    pub(crate) async fn after(&self, since: Timestamp) -> Option<Arc<Fleet>> {
+    /// What a look showed of that instance that began after `since` and was answered no more than [`SERVES`] ago; whoever
+    /// comes while one is under way waits for it. None where a part of it could not be read: what is shared by all must
+    /// not let all fail for one lost answer.
+    pub(crate) async fn after(&self, since: Timestamp, instance: &InstanceId) -> Option<Fleet> {
         let mut last = self.last.lock().await;
         let now = self.clock.now();
         let fleet = match last.as_ref() {
@@ -45,13 +46,37 @@ impl SharedFleet {
                 // Two of them at once would take much room.
                 *last = None;
                 let began = self.clock.now();
-                let fleet = Arc::new(self.engine.observe_all().await);
+                let fleet = Arc::new(in_order(self.engine.observe_all().await));
                 *last = Some(Look { began, answered: self.clock.now(), fleet: fleet.clone() });
                 tokio::spawn(forget(Arc::downgrade(&self.last), began, SERVES));
                 fleet
             }
         };
-        is_whole(&fleet).then_some(fleet)
+        drop(last);
+        is_whole(&fleet).then(|| part(&fleet, instance))
+    }
+}
+
+fn in_order(mut fleet: Fleet) -> Fleet {
+    for home in fleet.homes.values_mut() {
+        if let Reading::Known(apps) = home {
+            apps.sort_by(|one, other| one.id.as_str().cmp(other.id.as_str()));
+        }
+    }
+    fleet
+}
+
+/// The apps of one instance in a fleet that is in order: they stand one after the other, as they begin alike.
+fn part(fleet: &Fleet, instance: &InstanceId) -> Fleet {
+    let prefix = format!("{}.", instance.short_id());
+    let own = |apps: &Vec<App>| {
+        let begin = apps.partition_point(|app| app.id.as_str() < prefix.as_str());
+        let from_there = apps.get(begin..).unwrap_or_default();
+        from_there.iter().take_while(|app| app.id.as_str().starts_with(&prefix)).cloned().collect()
+    };
+    Fleet {
+        homes: fleet.homes.iter().map(|(home, apps)| (home.clone(), apps.as_ref().map(own))).collect(),
+        leaving_hosts: fleet.leaving_hosts.clone(),
     }
 }
 
@@ -74,10 +99,54 @@ fn is_whole(fleet: &Fleet) -> bool {
 mod tests {
     use std::collections::BTreeSet;
 
-    use paasta_core::HomeId;
+    use paasta_core::{AppId, HomeId};
     use paasta_testkit::{RecordingEngine, SimClock, SimEngine as _};
 
     use super::*;
+
+    fn somebody() -> InstanceId {
+        "s.i".parse().expect("an instance")
+    }
+
+    fn app(id: &str) -> App {
+        App {
+            id: AppId::new(id),
+            home: HomeId::new("a"),
+            instances: 1,
+            tasks: vec![],
+            checks: None,
+            deploying: false,
+            launch: None,
+            last_failure: None,
+        }
+    }
+
+    /// As by asking every app whose it is, which takes too long for thousands of instances.
+    #[test]
+    fn an_instance_gets_its_own_apps_and_no_others() {
+        let ids = [
+            "svc.main.git1.config2",
+            "svc.main.git0.config1",
+            "svc.main2.git0.config1",
+            "svc.main--x.git0.config1",
+            "svc.mai.git0.config1",
+            "svc-a.main.git0.config1",
+            "svc--a.main.git0.config1",
+            "other.main.git0.config1",
+            "svc.main",
+            "cron.job",
+        ];
+        let homes = [(HomeId::new("a"), Reading::Known(ids.map(app).to_vec()))].into();
+        let fleet = in_order(Fleet { homes, leaving_hosts: Reading::Known(BTreeSet::new()) });
+        for name in
+            ["svc.main", "svc.main_x", "svc.main2", "svc.mai", "svc-a.main", "svc_a.main", "none.main"]
+        {
+            let instance: InstanceId = name.parse().expect("an instance");
+            let homes: Vec<_> = fleet.homes.keys().collect();
+            let found = part(&fleet, &instance).of(&instance, homes.clone());
+            assert_eq!(found, fleet.of(&instance, homes), "{name}");
+        }
+    }
 
     #[tokio::test]
     async fn a_look_serves_wakes_from_before_it_and_for_a_while() {
@@ -86,7 +155,7 @@ mod tests {
         let shared = SharedFleet::new(engine.clone(), Arc::new(clock.clone()));
         let looks = async |since| {
             let before = engine.world().calls().reads;
-            assert!(shared.after(Timestamp::from_millis(since)).await.is_some());
+            assert!(shared.after(Timestamp::from_millis(since), &somebody()).await.is_some());
             (engine.world().calls().reads - before) / 2
         };
         assert_eq!(looks(0).await, 1);
@@ -102,13 +171,14 @@ mod tests {
     async fn a_look_is_forgotten_when_it_serves_no_more() {
         let clock = SimClock::at(Timestamp::from_millis(1000));
         let shared = SharedFleet::new(Arc::new(RecordingEngine::new(["a"])), Arc::new(clock));
-        let fleet = Arc::downgrade(&shared.after(Timestamp::from_millis(0)).await.expect("it is whole"));
+        assert!(shared.after(Timestamp::from_millis(0), &somebody()).await.is_some());
+        let kept = || shared.last.try_lock().is_ok_and(|last| last.is_some());
         let gone =
             |began| forget(Arc::downgrade(&shared.last), Timestamp::from_millis(began), Duration::ZERO);
         gone(999).await;
-        assert!(fleet.upgrade().is_some(), "that was another look");
+        assert!(kept(), "that was another look");
         gone(1000).await;
-        assert!(fleet.upgrade().is_none());
+        assert!(!kept());
     }
 
     #[test]

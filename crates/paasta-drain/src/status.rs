@@ -49,6 +49,9 @@ pub struct DrainTiming {
     pub expiration_seconds: Option<f64>,
 }
 
+/// A drain that ends sooner than this is not built upon; of one that lasts shortly, a quarter.
+const LASTS_SECONDS: f64 = 10.0;
+
 impl DrainStatus {
     /// It gets traffic, and killing it loses some.
     pub const SERVING: DrainStatus = DrainStatus { state: DrainState::Serving, safe: SafeToKill::NotYet };
@@ -63,12 +66,23 @@ impl DrainStatus {
         matches!(self.state, DrainState::Draining { by_us: true, .. })
     }
 
-    /// Whether it may be killed at `now`.
+    /// Whether it may be killed at `now`. A drain that has ended by then makes nothing safe: who was asked before that
+    /// could not know.
     pub fn is_safe_to_kill(&self, now: Timestamp) -> bool {
+        if self.ends().is_some_and(|end| end <= now) {
+            return false;
+        }
         match self.safe {
             SafeToKill::Now => true,
             SafeToKill::After(when) => now > when,
             SafeToKill::NotYet => false,
+        }
+    }
+
+    fn ends(&self) -> Option<Timestamp> {
+        match self.state {
+            DrainState::Draining { until, .. } => until,
+            DrainState::Serving => None,
         }
     }
 
@@ -108,6 +122,14 @@ impl DrainTiming {
             *until = self.expiration_seconds.map(|seconds| now.plus_seconds(seconds));
         }
         renewed
+    }
+
+    /// Whether a drain lasts long enough for what follows from it at `now`: calls take their time, and a drain that is
+    /// renewed after its end begins anew, with a task that got traffic in between.
+    pub fn lasts(&self, status: &DrainStatus, now: Timestamp) -> bool {
+        let lifetime = self.expiration_seconds.unwrap_or(f64::INFINITY);
+        let margin = (lifetime / 4.0).min(LASTS_SECONDS);
+        status.ends().is_none_or(|end| end > now.plus_seconds(margin))
     }
 
     /// Whether a drain of ours that is still wanted should be sent again, so that it cannot end unseen: less
@@ -174,7 +196,29 @@ mod tests {
         assert_eq!(drained.look_again(&timing, at(1012.5)), Some(at(1040.001)));
         let renewed = timing.renewed(&drained, at(1012.5));
         assert_eq!(renewed.look_again(&timing, at(1012.5)), Some(at(1025.0)));
-        assert!(renewed.is_safe_to_kill(at(1040.001)));
+        assert!(!renewed.is_safe_to_kill(at(1040.001)), "it ended at 1037.5");
+        let again = timing.renewed(&renewed, at(1025.0));
+        assert!(again.is_safe_to_kill(at(1040.001)));
+    }
+
+    /// Its hacheck was asked before the end, and others took long to answer.
+    #[test]
+    fn a_drain_that_has_ended_or_soon_will_makes_nothing_safe() {
+        let status = TIMING.fresh(at(1000.0)).expect("the delay is known");
+        for (now, safe, lasts) in [
+            (1100.0, true, true),
+            (1589.9, true, true),
+            (1590.0, true, false),
+            (1599.9, true, false),
+            (1600.0, false, false),
+        ] {
+            let found = (status.is_safe_to_kill(at(now)), TIMING.lasts(&status, at(now)));
+            assert_eq!(found, (safe, lasts), "at {now}");
+        }
+        let short = DrainTiming { delay_seconds: Some(1.0), expiration_seconds: Some(8.0) };
+        let status = short.fresh(at(1000.0)).expect("the delay is known");
+        assert!(short.lasts(&status, at(1005.9)) && !short.lasts(&status, at(1006.0)));
+        assert!(TIMING.lasts(&DrainStatus::SERVING, at(1000.0)));
     }
 
     #[test]

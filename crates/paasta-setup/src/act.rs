@@ -188,9 +188,12 @@ impl Hands<'_> {
     }
 
     /// How it stands after its drain was renewed, or was not. One that was to be renewed and was not is asked again soon,
-    /// so that it does not end unseen (defect B12).
+    /// so that it does not end unseen (defect B12), and so is one that may have ended before it was renewed.
     fn safety_after(&self, status: &paasta_drain::DrainStatus, renewed: bool) -> Safety {
         let timing = self.target.drain.timing();
+        if !timing.lasts(status, self.now) {
+            return Safety::NotYet { until: None };
+        }
         match (self.safety(status), renewed) {
             (Safety::NotYet { .. }, true) => self.safety(&timing.renewed(status, self.now)),
             (Safety::NotYet { .. }, false) if timing.renewal_due(status, self.now) => {

@@ -55,3 +55,10 @@ fn seed_43_a_stale_listing_may_show_a_task_that_was_killed_at_that_moment() {
 fn seed_114_a_task_that_became_healthy_after_the_look_is_no_capacity_yet() {
     is_well(114);
 }
+
+/// The drain of a task ended while other hachecks kept the pass waiting, and the task was killed right after a renewal
+/// that had begun the drain anew.
+#[test]
+fn seed_10117_a_drain_that_ended_during_the_look_makes_nothing_safe() {
+    is_well(10117);
+}
