@@ -3,6 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use paasta_core::without_credentials;
+
+use crate::DrainError;
+
 /// Seconds to connect for a question (marathon-and-bounce.md §6.2).
 const CONNECT_SECONDS_MAX: u64 = 30;
 /// Seconds to connect for a change: it may start so much later than its fence was asked.
@@ -35,7 +39,7 @@ pub struct HttpClients {
 }
 
 /// Clients with the time limits of marathon-and-bounce.md §6.2 (10 s per read, 45 s in all), `User-Agent: <program>
-/// <version>`, no proxies, and a TLS of their own: a program that embeds this needs no process-wide provider.
+/// <version>`, no proxies, no redirects followed, and a TLS of their own: a program that embeds this needs no process-wide provider.
 pub fn http_clients(program: &str, version: &str) -> Result<HttpClients, ClientError> {
     let tls = tls().map_err(ClientError::Tls)?;
     let builder = |connect_seconds| {
@@ -45,6 +49,8 @@ pub fn http_clients(program: &str, version: &str) -> Result<HttpClients, ClientE
             .connect_timeout(Duration::from_secs(connect_seconds))
             .read_timeout(Duration::from_secs(READ_SECONDS_MAX))
             .timeout(Duration::from_secs(TOTAL_SECONDS_MAX))
+            // A followed redirect makes a question of an order, or sends an order again that no fence was asked of.
+            .redirect(reqwest::redirect::Policy::none())
             .no_proxy()
     };
     let changes = builder(CHANGE_CONNECT_SECONDS_MAX).pool_max_idle_per_host(0);
@@ -52,6 +58,24 @@ pub fn http_clients(program: &str, version: &str) -> Result<HttpClients, ClientE
         questions: builder(CONNECT_SECONDS_MAX).build().map_err(ClientError::Client)?,
         changes: changes.build().map_err(ClientError::Client)?,
     })
+}
+
+/// Sends a request; an answer that leads elsewhere is none.
+pub(crate) async fn send(
+    request: reqwest::RequestBuilder,
+    url: &str,
+) -> Result<reqwest::Response, DrainError> {
+    let answer = request.send().await;
+    let answer = answer.map_err(|source| DrainError::Unreachable { url: url.to_owned(), source })?;
+    let location = answer.headers().get("location").filter(|_| answer.status().is_redirection());
+    match location {
+        None => Ok(answer),
+        Some(location) => Err(DrainError::Redirected {
+            url: url.to_owned(),
+            status: answer.status().as_u16(),
+            location: without_credentials(&String::from_utf8_lossy(location.as_bytes())),
+        }),
+    }
 }
 
 /// rustls with ring, trusting what this machine trusts.

@@ -36,6 +36,18 @@ pub enum DrainError {
         /// The beginning of the answer.
         body: String,
     },
+    /// Whoever answered says that the answer is elsewhere. Nothing was sent there.
+    #[error(
+        "`{url}` answered {status} and redirects to `{location}`; redirects are not followed, so name the URL that answers"
+    )]
+    Redirected {
+        /// What was asked.
+        url: String,
+        /// The HTTP status.
+        status: u16,
+        /// Where it leads.
+        location: String,
+    },
     /// An answer that says neither up nor down.
     #[error("could not read the answer of `{url}`: status {status}, {body:?}")]
     Unreadable {

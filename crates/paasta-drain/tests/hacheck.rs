@@ -170,6 +170,45 @@ async fn requests_say_who_asks() {
     assert_eq!(reason.as_deref(), Some("drain-tests 1.2"));
 }
 
+/// Whatever is asked of it is elsewhere; whoever goes there gets what he wants.
+async fn redirecting(status: u16) -> (SocketAddr, String) {
+    let elsewhere = serve(Router::new().fallback(|| async { "Service a.b in up state" })).await;
+    let status = StatusCode::from_u16(status).unwrap();
+    let location = format!("http://me:secret@{elsewhere}/there");
+    let answer = move || async move { (status, [("location", location)], "Service a.b in up state") };
+    (serve(Router::new().fallback(answer)).await, format!("http://{elsewhere}/there"))
+}
+
+#[tokio::test]
+async fn a_redirect_is_never_followed_and_a_failed_call_that_names_where_it_leads() {
+    for redirect in [301, 302, 303, 307, 308] {
+        let (address, place) = redirecting(redirect).await;
+        let url = format!("http://{address}/{{host}}");
+        let call = || {
+            let codes = Value::String("200-399".to_owned());
+            Value::Map(map(&[("url_format", Value::String(url.clone())), ("success_codes", codes)]))
+        };
+        let params =
+            map(&["drain", "stop_draining", "is_draining", "is_safe_to_kill"].map(|key| (key, call())));
+        for drain in [through(address, &["a.b"]), method("http", params, &["a.b"])] {
+            let (task, now) = (task(), Timestamp::from_millis(0));
+            let outcomes = [
+                drain.drain(&task, now).await,
+                drain.stop_draining(&task).await,
+                drain.status(&task).await.map(drop),
+                drain.is_draining(&task).await.map(drop),
+                drain.is_safe_to_kill(&task, now).await.map(drop),
+            ];
+            for outcome in outcomes {
+                let error = outcome.unwrap_err();
+                let told = matches!(&error, DrainError::Redirected { status, location, .. }
+                    if *status == redirect && *location == place);
+                assert!(told && !error.to_string().contains("secret"), "{redirect}: {error}");
+            }
+        }
+    }
+}
+
 /// A service that is drained over its own URLs: `/drain` and `/undrain` are POSTed, the questions are asked of
 /// `/draining` and `/idle`.
 #[tokio::test]

@@ -6,6 +6,7 @@ use paasta_config::Map;
 use paasta_core::{Registration, Task, Timestamp};
 
 use super::{address, need_registrations};
+use crate::client::send;
 use crate::params::Params;
 use crate::spool::summarize;
 use crate::{
@@ -83,10 +84,9 @@ impl Hacheck {
     }
 
     async fn post_one(&self, url: String, form: &[(&str, String)]) -> Result<(), DrainError> {
-        let answer = self.http.changes.post(&url).form(form).send().await;
-        let answer = answer.map_err(|source| DrainError::Unreachable { url: url.clone(), source })?;
+        let answer = send(self.http.changes.post(&url).form(form), &url).await?;
         let status = answer.status();
-        if status.is_success() || status.is_redirection() {
+        if status.is_success() {
             return Ok(());
         }
         let body = read_body(answer).await.unwrap_or_default();
@@ -94,9 +94,9 @@ impl Hacheck {
     }
 
     async fn ask_one(&self, url: String) -> Result<SpoolAnswer, DrainError> {
-        let unreachable = |source| DrainError::Unreachable { url: url.clone(), source };
-        let answer = self.http.questions.get(&url).send().await.map_err(unreachable)?;
+        let answer = send(self.http.questions.get(&url), &url).await?;
         let status = answer.status().as_u16();
+        let unreachable = |source| DrainError::Unreachable { url: url.clone(), source };
         let body = read_body(answer).await.map_err(unreachable)?;
         parse_spool_answer(status, &body).ok_or_else(|| DrainError::Unreadable {
             url: url.clone(),

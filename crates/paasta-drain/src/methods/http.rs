@@ -8,6 +8,7 @@ use paasta_config::{Map, Value};
 use paasta_core::{Registration, Task, Timestamp};
 
 use super::{address, need_registrations};
+use crate::client::send;
 use crate::format::Template;
 use crate::params::Params;
 use crate::success_codes::SuccessCodes;
@@ -123,8 +124,7 @@ impl Http {
 
     async fn call_one(&self, http: &reqwest::Client, call: &HttpCall, url: String) -> Result<(), DrainError> {
         let request = http.request(call.method.clone(), &url);
-        let answer = request.timeout(Duration::from_secs(REQUEST_SECONDS_MAX)).send().await;
-        let answer = answer.map_err(|source| DrainError::Unreachable { url: url.clone(), source })?;
+        let answer = send(request.timeout(Duration::from_secs(REQUEST_SECONDS_MAX)), &url).await?;
         let status = answer.status().as_u16();
         if call.success_codes.accept(status) {
             return Ok(());
