@@ -5,10 +5,11 @@ use std::collections::BTreeMap;
 
 use paasta_bounce::{Outcome, Plan};
 use paasta_config::Wanted;
-use paasta_core::{AppId, Applied, Deed, LogLevel, LogRecord, LogSink, Timestamp};
+use paasta_core::{AppId, Applied, Deed, LogLevel, LogRecord, LogSink, Timestamp, chain};
 
 use crate::observe::Statuses;
 use crate::report::{PassAction, Taken};
+use crate::{Need, PassError};
 
 /// Writes about one pass.
 pub(crate) struct Events<'a> {
@@ -79,15 +80,28 @@ impl Events<'_> {
     }
 
     fn write(&self, level: LogLevel, message: String) {
-        self.sink.log(&LogRecord {
-            at: self.now,
-            service: self.wanted.id.service().to_string(),
-            instance: Some(self.wanted.id.instance().to_string()),
-            cluster: Some(self.wanted.cluster.to_string()),
-            component: "deploy".to_owned(),
-            level,
-            message,
-        });
+        self.sink.log(&record(self.wanted, self.now, level, message));
+    }
+}
+
+/// A pass that could not be made (monitoring.md §7.4, "deploy errors"). That another process leads now is no error of the
+/// instance.
+pub(crate) fn failed(sink: &dyn LogSink, wanted: &Wanted, error: &PassError, now: Timestamp) {
+    if matches!(error, PassError::Needs { need: Need::Leave, .. }) {
+        return;
+    }
+    sink.log(&record(wanted, now, LogLevel::Event, chain(error)));
+}
+
+fn record(wanted: &Wanted, at: Timestamp, level: LogLevel, message: String) -> LogRecord {
+    LogRecord {
+        at,
+        service: wanted.id.service().to_string(),
+        instance: Some(wanted.id.instance().to_string()),
+        cluster: Some(wanted.cluster.to_string()),
+        component: "deploy".to_owned(),
+        level,
+        message,
     }
 }
 

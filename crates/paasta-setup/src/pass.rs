@@ -12,7 +12,7 @@ use paasta_core::{
 
 use crate::act::Hands;
 use crate::created;
-use crate::events::{Events, reason};
+use crate::events::{self, Events, reason};
 use crate::observe::{Statuses, observe};
 use crate::report::{PassAction, PassReport, PassState, Taken};
 use crate::{Decide, Discovery, Drains, Need, PassError, Planner, Target, target};
@@ -143,6 +143,19 @@ impl Pass {
     /// # Errors
     /// As [`Pass::run`].
     pub async fn run_by(
+        &self,
+        decide: &dyn Decide,
+        wanted: &Wanted,
+        fleet: Option<&Fleet>,
+    ) -> Result<PassReport, PassError> {
+        let ended = self.run_untold(decide, wanted, fleet).await;
+        if let Err(error) = &ended {
+            events::failed(self.log.as_ref(), wanted, error, self.clock.now());
+        }
+        ended
+    }
+
+    async fn run_untold(
         &self,
         decide: &dyn Decide,
         wanted: &Wanted,

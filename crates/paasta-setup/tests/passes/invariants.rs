@@ -111,6 +111,8 @@ fn pass(sim: &Sim, story: &Story) -> Result<bool, TestCaseError> {
         prop_assert!(!refused || kills == 0, "12: kills after a create that failed");
     }
     if let Some(Err(error)) = &report {
+        let told = sim.log.records().last().map(|record| record.message.clone());
+        prop_assert_eq!(told, Some(paasta_core::chain(error)), "why nothing was done is told");
         prop_assert!(!matches!(error, paasta_setup::PassError::Unsafe { .. }), "{}", error);
     }
     // What was marked for death goes now.
