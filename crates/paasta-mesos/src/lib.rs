@@ -6,7 +6,8 @@
 //! * [`leader`] says which host leads.
 //! * [`MesosMaster`] reads what the master knows (monitoring.md §5.2): [`State`] with agents, frameworks and tasks,
 //!   [`Metrics`], [`Flags`]. They are made for `paasta-monitoring`: what its checks take, they give.
-//! * [`MesosAgent`] reads what one agent knows of what runs on it (monitoring.md §5.6).
+//! * [`MesosAgent`] reads what one agent knows of what runs on it (monitoring.md §5.6), what it uses ([`Usage`]), and what it
+//!   wrote ([`Tails`]); [`statistics_of`] asks many agents at one time.
 //! * [`Operator`] tells the master which machines are to be away (monitoring.md §8.1), [`Schedule`] is when.
 //! * [`Placement`] and [`by_attribute`] choose among [`Agent`]s.
 //!
@@ -41,14 +42,16 @@ mod master;
 mod metrics;
 mod operator;
 mod reservation;
+mod sandbox;
 mod schedule;
 mod state;
 mod status;
 mod task;
+mod usage;
 mod zookeeper;
 
 pub use agent::{Agent, MAINTENANCE_ROLE, Placement, Resources, by_attribute};
-pub use agent_client::{AGENT_PORT, MesosAgent};
+pub use agent_client::{AGENT_PORT, MesosAgent, statistics_of};
 pub use agent_state::{AgentFramework, AgentState, Executor, RunningHere};
 pub use cli_file::{CACHE_PORT, MesosCli};
 pub use client::{Masters, MesosMaster, is_configured};
@@ -61,8 +64,10 @@ pub use master::{Authority, Master, MasterForm};
 pub use metrics::Metrics;
 pub use operator::{Operator, down_call, schedule_update, up_call};
 pub use reservation::{Verb, call as reservation_call, reservable};
+pub use sandbox::{FilePiece, SandboxFile, TailError, Tails, tail_lines};
 pub use schedule::{Machine, Nanoseconds, Schedule, Unavailability, Window, nanoseconds};
 pub use state::{Agents, Awaited, Flags, Framework, Frameworks, LeaderInfo, State};
 pub use status::{MaintenanceStatus, draining_hosts};
 pub use task::{ContainerId, ContainerStatus, TASK_RUNNING, Task, TaskStatus, not_running};
+pub use usage::{ExecutorStatistics, Statistics, Usage};
 pub use zookeeper::{ZkAddress, leading_node, master_of, masters_among};

@@ -29,6 +29,8 @@ pub(crate) enum Manner {
     Says(String),
     /// Sends one of these after the other.
     Scripted(Scripted),
+    /// Sends pieces of files, by path and text, as agents do.
+    Files(Vec<(String, String)>),
     /// Sends nothing.
     Silent,
     /// Sends a little, again and again.
@@ -128,6 +130,7 @@ async fn serve(mut stream: TcpStream, seen: Arc<Mutex<Vec<String>>>, manners: Ma
             let text = left.lock().unwrap().pop_front().unwrap_or_default();
             drop(stream.write_all(text.as_bytes()).await);
         }
+        Manner::Files(files) => drop(stream.write_all(piece(&files, &path).as_bytes()).await),
         // Until the other side has had enough.
         Manner::Silent => drop(stream.read(&mut buffer).await),
         Manner::Trickles => {
@@ -146,6 +149,26 @@ async fn serve(mut stream: TcpStream, seen: Arc<Mutex<Vec<String>>>, manners: Ma
             }
         }
     }
+}
+
+/// The piece of a file that is asked for by path, offset and length.
+fn piece(files: &[(String, String)], request: &str) -> String {
+    let url = reqwest::Url::parse(&format!("http://agent{request}")).unwrap();
+    let value = |name: &str| url.query_pairs().find(|(key, _)| key == name).unwrap().1.into_owned();
+    let path = value("path");
+    let Some((_, text)) = files.iter().find(|(name, _)| *name == path) else {
+        return answer("404 Not Found", "", "");
+    };
+    let offset: i64 = value("offset").parse().unwrap();
+    let length: usize = value("length").parse().unwrap();
+    let (offset, data) = match usize::try_from(offset) {
+        Err(_) => (text.len(), String::new()),
+        Ok(offset) => {
+            let end = text.len().min(offset + length);
+            (offset, String::from_utf8_lossy(&text.as_bytes()[offset..end]).into_owned())
+        }
+    };
+    answer("200 OK", "", &serde_json::json!({ "data": data, "offset": offset }).to_string())
 }
 
 /// A clock that is moved by hand.
