@@ -26,7 +26,7 @@ mod store;
 pub use artifacts::{Artifact, ArtifactError, Artifacts, DirectoryArtifacts, EmptyArtifacts};
 pub use config::{Agents, Config, PortRange, PortRangeError};
 pub use executor::{
-    Executor, IdleExecutor, Launch, LaunchError, ProcessExecutor, ProcessSettings, ResolvedEnv,
+    Executor, IdleExecutor, Launch, LaunchError, ProcessExecutor, ProcessSettings, ResolvedEnv, TaskUsage,
 };
 pub use journal::JournalEntry;
 pub use secrets::{NoSecrets, SecretError, SecretText, Secrets};

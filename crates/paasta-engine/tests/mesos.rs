@@ -90,3 +90,46 @@ async fn what_is_scheduled_outlives_the_engine() {
     assert_eq!(client.post("/maintenance/schedule", bad).await.0, StatusCode::BAD_REQUEST);
     engine.shutdown().await;
 }
+
+/// What processes use and write is told as an agent tells it.
+#[tokio::test]
+async fn real_tasks_show_what_they_use_and_write() {
+    let place = Place::new((21940, 21959));
+    let engine = place.start().await;
+    let client = Client::new(engine.address());
+    let app = json!({ "id": "/writes", "cmd": "echo one; echo two; echo bad >&2; exec sleep 1000", "instances": 1, "cpus": 0.5, "mem": 32 });
+    client.create(app).await;
+    let task = client.settled("writes", 1).await.remove(0);
+    client.log(&task, 2).await;
+    let agent = client.get("/slave(1)/state").await;
+    let directory =
+        agent["frameworks"][0]["executors"][0]["directory"].as_str().expect("a folder").to_owned();
+    let end = client.get(&format!("/files/read.json?path={directory}/stdout&offset=-1")).await;
+    assert_eq!(end, json!({ "data": "", "offset": 8 }));
+    let piece = client.get(&format!("/files/read?path={directory}/stdout&offset=4&length=100")).await;
+    assert_eq!(piece, json!({ "data": "two\n", "offset": 4 }));
+    let listed = client.get(&format!("/files/browse?path={directory}")).await;
+    assert!(
+        listed
+            .as_array()
+            .expect("files")
+            .iter()
+            .any(|file| file["path"] == json!(format!("{directory}/stderr"))),
+        "{listed}"
+    );
+    assert!(client.get("/files/debug").await[&directory].is_string());
+    for path in
+        ["/nobody/stdout", &format!("{directory}/none"), &format!("{directory}/../../state.json"), "", "/.."]
+    {
+        let read = client.send(Method::GET, &format!("/files/read?path={path}&offset=0"), None).await;
+        assert_eq!(read.0, StatusCode::NOT_FOUND, "{path}: {}", read.1);
+    }
+    let statistics = client
+        .until("/monitor/statistics", |told| told[0]["statistics"]["mem_rss_bytes"].as_f64() > Some(0.0))
+        .await;
+    assert_eq!(statistics[0]["executor_id"], json!(task));
+    assert_eq!(statistics[0]["statistics"]["mem_limit_bytes"].as_f64(), Some(32.0 * 1024.0 * 1024.0));
+    assert!(statistics[0]["statistics"]["cpus_user_time_secs"].is_number(), "{statistics}");
+    engine.kill_all(common::PATIENCE).await.expect("all end");
+    engine.shutdown().await;
+}

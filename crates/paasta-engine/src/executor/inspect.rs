@@ -1,12 +1,13 @@
 //! Finding processes and telling them apart, over `/proc` (Linux).
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 
 use paasta_core::TaskId;
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 
+use super::TaskUsage;
 use super::environment::{CHECK_MARK, TASK_MARK};
 use crate::state::RunRef;
 
@@ -141,11 +142,47 @@ pub(super) fn members_of(engine: &str, task: &TaskId, own: Option<OwnGroup>) -> 
     members
 }
 
+/// What the living processes of each task use together.
+pub(super) fn usage(engine: &str) -> BTreeMap<TaskId, TaskUsage> {
+    let mut all: BTreeMap<TaskId, TaskUsage> = BTreeMap::new();
+    for process in marked(engine).into_iter().filter(|process| !process.is_check) {
+        if let Some(used) = usage_of(process.identity.pid) {
+            let sum = all.entry(process.task).or_default();
+            sum.user_seconds += used.user_seconds;
+            sum.system_seconds += used.system_seconds;
+            sum.rss_bytes += used.rss_bytes;
+        }
+    }
+    all
+}
+
+fn usage_of(pid: i32) -> Option<TaskUsage> {
+    let text = fs::read(format!("/proc/{pid}/stat")).ok()?;
+    let text = String::from_utf8_lossy(&text);
+    let fields: Vec<&str> = text.get(text.rfind(')')? + 1..)?.split_whitespace().collect();
+    // Its own ticks, and those of children it has waited for.
+    let seconds = |own: usize, children: usize| {
+        let ticks = |at: usize| fields.get(at)?.parse::<f64>().ok();
+        Some((ticks(own)? + ticks(children)?) / TICKS_PER_SECOND)
+    };
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+    let rss = status.lines().find_map(|line| line.strip_prefix("VmRSS:")?.split_whitespace().next());
+    let rss_kib: f64 = rss.and_then(|text| text.parse().ok()).unwrap_or_default();
+    Some(TaskUsage {
+        user_seconds: seconds(11, 13)?,
+        system_seconds: seconds(12, 14)?,
+        rss_bytes: rss_kib * 1024.0,
+    })
+}
+
+/// As Linux counts for programs, whatever it does inside.
+const TICKS_PER_SECOND: f64 = 100.0;
+
 /// Now, in clock ticks since boot. Linux tells them to programs in hundredths of a second.
 fn ticks_now() -> Option<u64> {
     let uptime = fs::read_to_string("/proc/uptime").ok()?;
     let seconds: f64 = uptime.split_whitespace().next()?.parse().ok()?;
-    Some((seconds * 100.0) as u64)
+    Some((seconds * TICKS_PER_SECOND) as u64)
 }
 
 fn pids() -> Vec<i32> {

@@ -51,11 +51,32 @@ pub trait Executor: Send + Sync {
     /// A part of a task's output; `None` if nothing is kept of that task.
     async fn log(&self, task: &TaskId, stream: LogStream, tail: LogTail) -> std::io::Result<Option<TaskLog>>;
 
+    /// The folder with a task's own files, `stdout` and `stderr` among them, where it has one.
+    fn sandbox(&self, _task: &TaskId) -> Option<PathBuf> {
+        None
+    }
+
+    /// What tasks use at this moment, of those of which that is known.
+    async fn usage(&self) -> BTreeMap<TaskId, TaskUsage> {
+        BTreeMap::new()
+    }
+
     /// The task is gone: what only it needed may go; its logs stay readable for a while.
     async fn ended(&self, task: &TaskId);
 
     /// Called now and then: rotates logs and forgets what is old. `live` are the tasks there are.
     async fn housekeeping(&self, live: &BTreeSet<TaskId>);
+}
+
+/// What the living processes of a task use.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct TaskUsage {
+    /// Seconds of processors used by their own code, and by those of their children that are gone.
+    pub user_seconds: f64,
+    /// Seconds of processors used by the system for them, and for those of their children that are gone.
+    pub system_seconds: f64,
+    /// Bytes of memory they hold.
+    pub rss_bytes: f64,
 }
 
 /// A task with all it takes to start it.

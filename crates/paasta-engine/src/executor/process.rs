@@ -19,7 +19,7 @@ use tokio::process::{Child, Command};
 
 use super::environment::{CHECK_MARK, TASK_MARK, task_env};
 use super::inspect::{self, Identity, OwnGroup};
-use super::{Executor, Launch, LaunchError, logs, sandbox};
+use super::{Executor, Launch, LaunchError, TaskUsage, logs, sandbox};
 use crate::state::{Exit, RunRef};
 
 /// Between two looks at processes that are on their way out.
@@ -230,6 +230,15 @@ impl Executor for ProcessExecutor {
         let Some(sandbox) = sandbox::path(&self.settings.sandboxes, task) else { return Ok(None) };
         let path = sandbox.join(stream.as_str());
         tokio::task::spawn_blocking(move || logs::read(&path, tail)).await.map_err(std::io::Error::other)?
+    }
+
+    fn sandbox(&self, task: &TaskId) -> Option<PathBuf> {
+        sandbox::path(&self.settings.sandboxes, task)
+    }
+
+    async fn usage(&self) -> BTreeMap<TaskId, TaskUsage> {
+        let engine = self.settings.engine.clone();
+        tokio::task::spawn_blocking(move || inspect::usage(&engine)).await.unwrap_or_default()
     }
 
     async fn ended(&self, task: &TaskId) {

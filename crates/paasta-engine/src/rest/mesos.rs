@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use super::reply::{self, Answer};
 use super::request::Request;
-use super::{Face, failure};
+use super::{Face, failure, mesos_files};
 use crate::state::{Command, Engine, MesosPlace, Resources, Window};
 
 /// Answers what is of Mesos; `None` where that is something else.
@@ -44,6 +44,10 @@ pub(super) async fn route(face: &Face, request: &Request, path: &[&str]) -> Opti
             change(face, parsed(&request.body).map(|machines| Command::StopMaintenance { machines })).await
         }
         ["api", "v1"] if is_post => operator(face, request).await,
+        ["monitor", "statistics" | "statistics.json"] if is_get => mesos_files::statistics(face).await,
+        ["files", "read" | "read.json"] if is_get => mesos_files::read(face, request).await,
+        ["files", "browse" | "browse.json"] if is_get => mesos_files::browse(face, request).await,
+        ["files", "debug" | "debug.json"] if is_get => mesos_files::debug(face).await,
         [agent, "state" | "state.json"] if is_get && agent.starts_with("slave(") => {
             agent_state(face, agent).await
         }

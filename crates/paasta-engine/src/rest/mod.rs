@@ -9,6 +9,7 @@ mod apps;
 mod auth;
 mod events;
 mod mesos;
+mod mesos_files;
 mod misc;
 mod reply;
 mod request;
