@@ -4,6 +4,10 @@ use crate::{Backend, BackendState, Backends, ServerName};
 
 /// So much of what was found instead is shown.
 const SHOWN_CHARS_MAX: usize = 60;
+/// HAProxy has about a hundred columns.
+const COLUMNS_MAX: usize = 1024;
+/// Some times as many as the largest clusters have.
+const SERVERS_MAX: usize = 300_000;
 
 /// Why bytes are no table of HAProxy.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -38,6 +42,20 @@ pub enum TableError {
         /// Which line, from 1.
         line: usize,
     },
+    /// A row has no end, or as good as none.
+    #[error("line {line} has more than {columns_max} columns")]
+    Wide {
+        /// Which line, from 1.
+        line: usize,
+        /// Columns that are read at most.
+        columns_max: usize,
+    },
+    /// Nobody has so many servers.
+    #[error("it has more than {servers_max} servers")]
+    Long {
+        /// Servers that are read at most.
+        servers_max: usize,
+    },
 }
 
 /// Reads a table. Columns are found by their names, in any order; those that are not known are passed over, and rows of
@@ -67,6 +85,9 @@ pub fn read_table(bytes: &[u8]) -> Result<Backends, TableError> {
         }
         columns.check(&record)?;
         backends.extend(columns.backend(&record.fields));
+        if backends.len() > SERVERS_MAX {
+            return Err(TableError::Long { servers_max: SERVERS_MAX });
+        }
     }
     Ok(backends.into_iter().collect())
 }
@@ -175,6 +196,10 @@ impl Iterator for Records<'_> {
                 return Some(Err(TableError::Quote { line }));
             };
             fields.push(field);
+            if fields.len() > COLUMNS_MAX {
+                self.rest = "";
+                return Some(Err(TableError::Wide { line, columns_max: COLUMNS_MAX }));
+            }
             self.rest = rest;
             if let Some(rest) = rest.strip_prefix(',') {
                 self.rest = rest;
