@@ -4,6 +4,7 @@
 
 mod audit;
 mod balancers;
+mod checks;
 mod cleanup;
 mod drain;
 mod leader;
