@@ -6,6 +6,7 @@ mod deployd;
 mod engine;
 pub(crate) mod idle;
 mod measure;
+mod replication;
 mod starts;
 mod tags;
 mod tree;
@@ -64,6 +65,8 @@ const FIGURES: &[(&str, Limit, Measure)] = &[
     ("render example, 2,000 instances, each body parsed again", Limit::None, render),
     ("no-op pass over 200 instances", Limit::None, |bench, scratch| bench.no_op_pass(scratch, 100)),
     ("no-op pass over 1,000 instances", Limit::None, |bench, scratch| bench.no_op_pass(scratch, 500)),
+    // One second of a core, and each load balancer asked once.
+    ("replication check, 1,000 services in three regions", Limit::Cpu(1_000), replication::measure),
     // 20 apps a second.
     ("start 500 apps through the gate", Limit::Wall(25_000), starts::apps),
     ("crossover of 20 processes, beyond 1.05 x physics", Limit::Wall(2_000), crossover::beyond_physics),
