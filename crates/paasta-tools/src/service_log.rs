@@ -1,11 +1,13 @@
 //! Where operator programs write what they tell a service's people, and what they change.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
 use paasta_config::SystemConfig;
 use paasta_core::{Clock as _, Deed, LogRecord, LogSink, NoLog, ServiceName, SystemClock};
 use paasta_logs::{LogConfigError, LogWriter};
+use paasta_monitoring::Container;
 
 use crate::program;
 
@@ -46,6 +48,24 @@ pub fn wrote_services_file(log: &dyn LogSink, path: &Path) {
         cluster: None,
         details: [("path".to_owned(), path.display().to_string())].into(),
     });
+}
+
+/// Writes down that a container of this host was killed, whose task was over.
+pub fn killed_container(log: &dyn LogSink, cluster: Option<String>, container: &Container) {
+    let task = container.task.clone().unwrap_or_default();
+    let details = [("container".to_owned(), container.name.clone()), ("task".to_owned(), task)].into();
+    log.audit(&of_cluster("kill-container", cluster, details));
+}
+
+/// Writes down that hosts were taken out of the cluster, or back: `maintenance-<what>`.
+pub fn changed_hosts(log: &dyn LogSink, cluster: Option<String>, what: &str, hosts: &[String]) {
+    let details = [("hosts".to_owned(), hosts.join(", "))].into();
+    log.audit(&of_cluster(&format!("maintenance-{what}"), cluster, details));
+}
+
+fn of_cluster(action: &str, cluster: Option<String>, details: BTreeMap<String, String>) -> Deed {
+    let action = action.to_owned();
+    Deed { at: SystemClock.now(), action, service: None, instance: None, cluster, details }
 }
 
 /// Service log lines as log lines of this program.

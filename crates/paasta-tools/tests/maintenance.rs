@@ -239,7 +239,11 @@ fn what_is_done_is_told_to_the_master_and_to_people() {
     let world = World::start();
     let (hour, start) = (3_600_000_000_000_i64, 1_617_278_400_000_000_000_i64);
     world.says("GET_MAINTENANCE_SCHEDULE", &schedule(start, hour));
+    let format = world.directory.path().join("log/{service}").display().to_string();
+    world.configure(json!({ "log_writer": { "driver": "file", "options": { "path_format": format } } }));
     let run = world.run(&["drain", "h1|10.0.0.1", "--start", "2021-04-01 12:00", "-d", "1h"]);
+    let audit = || fs::read_to_string(world.directory.path().join("log/stream_paasta-audit-log")).unwrap();
+    assert!(audit().contains("\"maintenance-drain\"") && audit().contains("h1|10.0.0.1"), "{}", audit());
     assert_eq!((run.code, run.out.as_str()), (Some(0), "Done\n"), "{}", run.talk);
     assert!(run.talk.contains("h1: 0 tasks run there"), "{}", run.talk);
     let kinds = |world: &World| -> Vec<String> {
@@ -247,6 +251,7 @@ fn what_is_done_is_told_to_the_master_and_to_people() {
     };
     assert_eq!(kinds(&world), ["RESERVE_RESOURCES", "GET_MAINTENANCE_SCHEDULE", "GET_MAINTENANCE_SCHEDULE"]);
     let run = world.run(&["drain", "h2|10.0.0.2", "--dry-run", "-s", "2021-04-01T12:00:00Z"]);
+    assert!(!audit().contains("h2"), "{}", audit());
     let call: Value = serde_json::from_str(run.out.trim()).unwrap();
     let windows = &call["update_maintenance_schedule"]["schedule"]["windows"];
     assert_eq!(windows[1]["machine_ids"], json!([{ "hostname": "h2", "ip": "10.0.0.2" }]));

@@ -5,8 +5,10 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::Parser;
+use paasta_config::SystemConfig;
 use paasta_monitoring::{Container, Verdict};
 use paasta_tools::checks::{self, Common, docker, orphans};
+use paasta_tools::service_log;
 
 /// How long the end of one container is waited for.
 const KILL_PATIENCE: Duration = Duration::from_secs(30);
@@ -37,30 +39,36 @@ async fn main() -> ExitCode {
         Ok(args) => args,
         Err(code) => return code,
     };
-    let judge = async |system: &_, deadline: &_| {
+    let judge = async |system: &SystemConfig, deadline: &_| {
         let found = orphans::find(system, deadline).await;
         let mut lines = vec![found.verdict.output];
         if args.force && !args.dry_run && !found.orphans.is_empty() {
             eprintln!("killing {} containers of this host", found.orphans.len());
         }
+        let log = service_log::of_files(system);
+        let cluster = || system.cluster().ok().map(|cluster| cluster.to_string());
         for container in found.orphans.iter().filter(|_| args.force) {
-            lines.push(kill(container, args.dry_run).await);
+            let name = &container.name;
+            lines.push(match kill(container, args.dry_run).await {
+                Ok(()) if args.dry_run => format!("would kill {name}"),
+                Ok(()) => {
+                    service_log::killed_container(log.as_ref(), cluster(), container);
+                    format!("killed {name}")
+                }
+                Err(reason) => format!("could not kill {name}: {reason}"),
+            });
         }
         Ok(Verdict::new(found.verdict.status, lines.join("\n")))
     };
     checks::run("kill_orphaned_docker_containers", &args.common, judge).await
 }
 
-async fn kill(container: &Container, dry_run: bool) -> String {
-    let name = &container.name;
+async fn kill(container: &Container, dry_run: bool) -> Result<(), String> {
     if dry_run {
-        return format!("would kill {name}");
+        return Ok(());
     }
     match tokio::time::timeout(KILL_PATIENCE, docker::kill(&container.id)).await {
-        Ok(Ok(())) => format!("killed {name}"),
-        Ok(Err(reason)) => format!("could not kill {name}: {reason}"),
-        Err(_) => {
-            format!("could not kill {name}: docker gave no answer within {} s", KILL_PATIENCE.as_secs())
-        }
+        Ok(killed) => killed,
+        Err(_) => Err(format!("docker gave no answer within {} s", KILL_PATIENCE.as_secs())),
     }
 }

@@ -13,7 +13,7 @@ use paasta_mesos::{
 };
 use paasta_smartstack::{Asker, DiscoveryProviders, Resolver as _, SERVICES_FILE, SystemResolver};
 use paasta_tools::maintenance::{self, Change, Place, Question, times};
-use paasta_tools::{passes, program};
+use paasta_tools::{passes, program, service_log};
 use paasta_zookeeper::ZkReader;
 use serde_json::{Value, json};
 
@@ -85,6 +85,19 @@ enum Action {
     IsSafeToKill,
 }
 
+impl Action {
+    /// What it is called in audit lines, if it changes something.
+    fn change(self) -> Option<&'static str> {
+        match self {
+            Self::Drain => Some("drain"),
+            Self::Undrain => Some("undrain"),
+            Self::Down => Some("down"),
+            Self::Up => Some("up"),
+            _ => None,
+        }
+    }
+}
+
 #[tokio::main]
 async fn main() -> ExitCode {
     let mut args = Args::parse();
@@ -109,7 +122,12 @@ async fn run(args: &Args) -> anyhow::Result<bool> {
     let clock: Arc<dyn Clock> = Arc::new(SteadyClock::from(SystemClock.now()));
     let master = || Master::new(&file, zookeeper.clone(), clock.clone());
     let (operator, master) = (Operator::new(master()), MesosMaster::new(master()));
-    act(args, &system, &operator, &master).await.map_err(|error| {
+    let done = act(args, &system, &operator, &master).await;
+    if let (Ok(_), Some(what), false) = (&done, args.action.change(), args.dry_run) {
+        let cluster = system.cluster().ok().map(|cluster| cluster.to_string());
+        service_log::changed_hosts(service_log::of_files(&system).as_ref(), cluster, what, &args.hosts);
+    }
+    done.map_err(|error| {
         let is_of_mesos = error.chain().any(|cause| cause.is::<MesosError>());
         let hint = || format!("The master is found by `{}` (`mesos_config.path`).", file.display());
         if is_of_mesos { error.context(program::Hint(hint())) } else { error }

@@ -79,10 +79,14 @@ fn only_containers_whose_task_is_known_to_be_over_are_killed() {
     assert_eq!(run(&world, &["--force"]).code, Some(3));
     assert!(killed(&world).is_empty());
     state(&world, &tasks, &[]);
+    let format = world.path("log/{service}").display().to_string();
+    world.set(json!({ "log_writer": { "driver": "file", "options": { "path_format": format } } }));
     let forced = run(&world, &["--force"]);
     assert!(forced.code == Some(2) && forced.out.contains("killed /mesos-over"), "{forced:?}");
     assert!(forced.talk.contains("killing 1 containers"), "{forced:?}");
     assert_eq!(killed(&world), "1\n");
+    let audit = fs::read_to_string(world.path("log/stream_paasta-audit-log")).unwrap();
+    assert!(audit.contains("\"kill-container\"") && audit.contains("a.1"), "{audit}");
 }
 
 #[test]
