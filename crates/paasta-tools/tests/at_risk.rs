@@ -201,3 +201,44 @@ async fn the_engine_answers_as_a_master_does() {
     assert!(here.iter().all(|copy| copy.service == "web" && copy.port.is_some()), "{here:?}");
     world.engine.shutdown().await;
 }
+
+/// A row of docs/differences.md: the original exits 1 when all of it is done.
+#[tokio::test(flavor = "multi_thread")]
+async fn mended_forgotten_maintenance_ends_and_that_is_no_failure() {
+    let world = World::start().await;
+    let clean = async |arguments: &[&str]| {
+        let run = world.run("paasta_cleanup_maintenance", arguments).await;
+        assert_eq!(run.code, Some(0), "{}", run.talk);
+        run
+    };
+    let reserved = async |host: &str| {
+        let agents = world.master.agents().await.unwrap().agents;
+        agents.iter().find(|agent| agent.hostname == host).unwrap().maintenance().mem
+    };
+    let run = clean(&[]).await;
+    assert_eq!((run.out.as_str(), run.talk.as_str()), ("", ""));
+    world.maintain(&["drain", GOING, "-s", "2021-04-01T12:00:00Z", "-d", "1h"], 0, "Done\n").await;
+    world.maintain(&["drain", "127.0.0.3"], 0, "Done\n").await;
+    let run = clean(&["--dry-run"]).await;
+    assert!(run.out.contains("UPDATE_MAINTENANCE_SCHEDULE"), "{}", run.out);
+    world.maintain(&["is_host_draining", GOING], 0, "True\n").await;
+    let run = clean(&[]).await;
+    assert!(run.talk.contains("127.0.0.2 was to be away ten minutes ago and stays"), "{}", run.talk);
+    world.maintain(&["is_host_draining", GOING], 1, "False\n").await;
+    world.maintain(&["is_host_draining", "127.0.0.3"], 0, "True\n").await;
+    assert!(reserved(GOING).await == 0.0 && reserved("127.0.0.3").await > 0.0);
+
+    world.maintain(&["drain", GOING, "-s", "2021-04-01T12:00:00Z", "-d", "1h"], 0, "Done\n").await;
+    world.maintain(&["down", GOING], 0, "Done\n").await;
+    let run = clean(&["--disable-reservation-cleanup"]).await;
+    assert!(run.talk.contains("127.0.0.2 was to be back ten minutes ago"), "{}", run.talk);
+    world.maintain(&["is_host_down", GOING], 1, "False\n").await;
+    assert!(reserved(GOING).await > 0.0, "reservations were left as they are");
+    clean(&[]).await;
+    assert_eq!(reserved(GOING).await, 0.0);
+    world.file("mesos-cli.json", r#"{"default": {"master": "127.0.0.1:1"}}"#);
+    let run = world.run("paasta_cleanup_maintenance", &[]).await;
+    assert_eq!(run.code, Some(1), "{}", run.talk);
+    assert!(run.talk.contains("could not reach the Mesos master"), "{}", run.talk);
+    world.engine.shutdown().await;
+}
