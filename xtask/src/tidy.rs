@@ -2,6 +2,7 @@
 
 mod edges;
 mod embedding;
+mod licences;
 mod locks;
 mod manifests;
 mod texts;
@@ -23,6 +24,7 @@ pub fn complaints(root: &Path) -> anyhow::Result<Vec<String>> {
     let mut complaints = edges::complaints(&architecture, &packages);
     complaints.extend(manifests::complaints(root, &packages)?);
     complaints.extend(embedding::complaints(&packages)?);
+    complaints.extend(licences::complaints(root)?);
     complaints.extend(locks::complaints(root)?);
     complaints.extend(texts::complaints(root)?);
     Ok(complaints)
