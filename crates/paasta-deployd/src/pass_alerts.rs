@@ -25,24 +25,30 @@ struct SinkAlerts {
 
 /// When instances were last told to be well. Each time costs a look at the files that say who is told.
 #[derive(Debug, Default)]
-struct WellSince(BTreeMap<InstanceId, Timestamp>);
+struct WellSince {
+    told: BTreeMap<InstanceId, Timestamp>,
+    lost: u64,
+}
 
 impl WellSince {
-    /// Whether that is news.
-    fn is_news(&mut self, instance: &InstanceId, news: &News, now: Timestamp) -> bool {
+    /// Whether that is news, where so many alerts were lost by now: what was told before one of them may not have come.
+    fn is_news(&mut self, instance: &InstanceId, news: &News, now: Timestamp, lost: u64) -> bool {
+        if std::mem::replace(&mut self.lost, lost) != lost {
+            self.told.clear();
+        }
         match news {
             News::SetUp(Ok(())) => {
-                let told = self.0.get(instance).is_some_and(|told| {
+                let told = self.told.get(instance).is_some_and(|told| {
                     let ago = now.since(*told).as_secs_f64();
                     *told <= now && ago < WELL_AGAIN_SECONDS
                 });
                 if !told {
-                    self.0.insert(instance.clone(), now);
+                    self.told.insert(instance.clone(), now);
                 }
                 !told
             }
             News::SetUp(Err(_)) | News::Removed => {
-                self.0.remove(instance);
+                self.told.remove(instance);
                 true
             }
         }
@@ -81,7 +87,8 @@ impl PassAlerts for SinkAlerts {
     fn pass_ended(&self, instance: &InstanceId, report: &PassReport) {
         let Some(news) = news(&report.result) else { return };
         let now = self.clock.now();
-        if self.well.lock().unwrap_or_else(PoisonError::into_inner).is_news(instance, &news, now) {
+        let lost = self.reporter.counts().lost;
+        if self.well.lock().unwrap_or_else(PoisonError::into_inner).is_news(instance, &news, now, lost) {
             self.reporter.tell(now, instance, news);
         }
     }
@@ -112,7 +119,7 @@ mod tests {
         let (mut well, instance) = (WellSince::default(), "s.i".parse().expect("an instance"));
         let mut is_news = |news: Result<(), &str>, seconds| {
             let news = News::SetUp(news.map_err(str::to_owned));
-            well.is_news(&instance, &news, Timestamp::from_seconds(seconds))
+            well.is_news(&instance, &news, Timestamp::from_seconds(seconds), 0)
         };
         assert!(is_news(Ok(()), 10_000.0));
         assert!(!is_news(Ok(()), 13_599.0));
@@ -121,6 +128,13 @@ mod tests {
         assert!(is_news(Ok(()), 13_603.0), "it is well again");
         assert!(is_news(Ok(()), 5_000.0), "the clock was set back");
         assert!(!is_news(Ok(()), 5_001.0));
+        let mut well_again =
+            |lost| well.is_news(&instance, &News::SetUp(Ok(())), Timestamp::from_seconds(5_002.0), lost);
+        assert_eq!(
+            [well_again(0), well_again(1), well_again(1)],
+            [false, true, false],
+            "some alert was lost"
+        );
     }
 
     #[test]
