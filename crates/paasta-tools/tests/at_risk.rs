@@ -47,6 +47,7 @@ impl World {
         let mesos_cli = directory.path().join("mesos-cli.json");
         let master = Master::new(mesos_cli.clone(), Arc::new(ZkReader::default()), Arc::new(SystemClock));
         let master = MesosMaster::new(master).with_patience(Patience::reading(Duration::from_secs(60)));
+        let directory_of_logs = directory.path().join("log/{service}");
         let world = Self { directory, engine, master };
         world.file(
             "mesos-cli.json",
@@ -58,7 +59,7 @@ impl World {
             "marathon_servers": [{ "url": [url], "user": "", "password": "" }],
             "mesos_config": { "path": mesos_cli }, "host_maintenance": "mesos",
             "expected_slave_attributes": [{ "region": "west" }, { "region": "east" }],
-            "log_writer": { "driver": "null" }, "service_discovery_providers": {}, "sensu_host": null,
+            "log_writer": { "driver": "file", "options": { "path_format": directory_of_logs } }, "service_discovery_providers": {}, "sensu_host": null,
             "coordination": { "driver": "file", "directory": world.directory.path().join("locks") },
         });
         world.file("etc/c.json", &system.to_string());
@@ -236,6 +237,13 @@ async fn mended_forgotten_maintenance_ends_and_that_is_no_failure() {
     assert!(reserved(GOING).await > 0.0, "reservations were left as they are");
     clean(&[]).await;
     assert_eq!(reserved(GOING).await, 0.0);
+    let audit = world.directory.path().join("log/stream_paasta-audit-log");
+    let audit = std::fs::read_to_string(audit).unwrap();
+    let ended = |action: &str| {
+        let of = |line: &&str| line.contains(&format!("\"{action}\"")) && line.contains("\"127.0.0.2\"");
+        audit.lines().filter(of).count()
+    };
+    assert_eq!((ended("maintenance-undrain"), ended("maintenance-up")), (1, 1), "{audit}");
     world.file("mesos-cli.json", r#"{"default": {"master": "127.0.0.1:1"}}"#);
     let run = world.run("paasta_cleanup_maintenance", &[]).await;
     assert_eq!(run.code, Some(1), "{}", run.talk);

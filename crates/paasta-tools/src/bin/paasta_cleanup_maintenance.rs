@@ -9,7 +9,7 @@ use clap::Parser;
 use paasta_core::{Clock, SteadyClock, SystemClock, ZkNodes};
 use paasta_mesos::{Machine, Master, MesosError, MesosMaster, Operator, Verb, schedule_update, up_call};
 use paasta_tools::maintenance::{forgotten, reservations};
-use paasta_tools::program;
+use paasta_tools::{program, service_log};
 use paasta_zookeeper::ZkReader;
 use serde_json::Value;
 
@@ -82,15 +82,28 @@ async fn run(args: &Args) -> anyhow::Result<bool> {
             false => preview(&operator, &master).await.map(|()| true),
         };
     }
+    let log = service_log::of_files(&system);
+    let wrote = |what: &str, hosts: &[Machine]| {
+        let cluster = system.cluster().ok().map(|cluster| cluster.to_string());
+        let name = |host: &Machine| host.hostname.clone().or_else(|| host.ip.clone()).unwrap_or_default();
+        let hosts: Vec<String> = hosts.iter().map(name).collect();
+        service_log::changed_hosts(log.as_ref(), cluster, what, &hosts);
+    };
     let mut failed = Vec::new();
     if !late.undrain.is_empty() {
         match operator.undrain(&late.undrain).await {
-            Ok(left) => failed.extend(left),
+            Ok(left) => {
+                wrote("undrain", &late.undrain);
+                failed.extend(left);
+            }
             Err(error) => failed.push(error),
         }
     }
     if !late.up.is_empty() {
-        failed.extend(operator.up(&late.up).await.err());
+        match operator.up(&late.up).await {
+            Ok(()) => wrote("up", &late.up),
+            Err(error) => failed.push(error),
+        }
     }
     if !args.disable_reservation_cleanup {
         failed.extend(reserve(&operator, &master).await);

@@ -20,7 +20,8 @@ const CHANGING: [(&str, &[&str]); 8] = [
 ];
 
 /// Those that need more than engines to change something: their own tests look for the line.
-const ELSEWHERE: [&str; 2] = ["kill_orphaned_docker_containers", "paasta_maintenance"];
+const ELSEWHERE: [&str; 3] =
+    ["kill_orphaned_docker_containers", "paasta_cleanup_maintenance", "paasta_maintenance"];
 
 /// Those that change nothing: neither an engine, nor a load balancer, nor a file.
 const READING: [&str; 12] = [
