@@ -54,11 +54,21 @@ fn build(scratch: &Path, port: u16) -> anyhow::Result<Tree> {
     }
     let cli = scratch.join("mesos-cli.json");
     write(&cli, json!({"default": {"master": format!("127.0.0.1:{port}")}}).to_string())?;
-    let more = json!({
-        "host_maintenance": "mesos", "mesos_config": {"path": cli}, "synapse_port": port, "sensu_host": null,
-        "synapse_haproxy_url_format": "http://127.0.0.1:{port}/at/{host}/;csv;norefresh;scope={scope}",
-    });
-    write(&tree.etc.join("replication.json"), more.to_string())?;
+    let file = tree.etc.join("paasta.json");
+    let mut system: Value = serde_json::from_slice(&fs::read(&file).context("there is no system config")?)?;
+    for (key, value) in [
+        ("host_maintenance", json!("mesos")),
+        ("mesos_config", json!({"path": cli})),
+        ("synapse_port", json!(port)),
+        (
+            "synapse_haproxy_url_format",
+            json!("http://127.0.0.1:{port}/at/{host}/;csv;norefresh;scope={scope}"),
+        ),
+        ("sensu_host", Value::Null),
+    ] {
+        system[key] = value;
+    }
+    write(&file, system.to_string())?;
     Ok(tree)
 }
 
