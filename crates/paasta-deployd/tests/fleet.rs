@@ -206,16 +206,17 @@ async fn a_look_from_before_the_wake_is_not_used() {
 #[tokio::test]
 async fn while_tags_are_awaited_passes_look_and_change_nothing() {
     let world = World::converged().await;
-    let wake = Wake { tags: Tags::Awaited, ..Wake::new(world.clock.now(), Because::BeganToLead) };
-    let held = world.counted.run_pass(&id(0), wake).await;
+    // Each is woken anew: what was read after a wake serves it for a while.
+    let wake = |tags| Wake { tags, ..Wake::new(world.clock.now(), Because::BeganToLead) };
+    let held = world.counted.run_pass(&id(0), wake(Tags::Awaited)).await;
     assert_eq!(held.result, PassResult::Steady, "there is nothing to change");
     let changed = "main: {instances: 3, drain_method: noop}\n";
     write(&world.root.path().join("soa/svc0/marathon-here.yaml"), changed);
     let before = world.engine.truth();
-    let held = world.counted.run_pass(&id(0), wake).await;
+    let held = world.counted.run_pass(&id(0), wake(Tags::Awaited)).await;
     assert!(matches!(held.result, PassResult::Stopped(_)), "{held:?}");
     assert_eq!(world.engine.truth(), before);
-    let acts = world.counted.run_pass(&id(0), Wake { tags: Tags::GivenUp, ..wake }).await;
+    let acts = world.counted.run_pass(&id(0), wake(Tags::GivenUp)).await;
     assert!(matches!(acts.result, PassResult::LookAgain { .. }), "{acts:?}");
     assert_ne!(world.engine.truth(), before);
 }

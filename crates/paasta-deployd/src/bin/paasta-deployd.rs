@@ -10,7 +10,6 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use clap::Parser;
-use mimalloc::MiMalloc;
 use paasta_config::{DEFAULT_SYSTEM_CONFIG_DIR, SYSTEM_CONFIG_DIR_VARIABLE, SystemConfig};
 use paasta_core::SystemClock;
 use paasta_deployd::{
@@ -20,10 +19,6 @@ use paasta_logs::{Actor, LogWriter};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
-
-/// Gives back what a look at thousands of apps took; the C library keeps much of it.
-#[global_allocator]
-static ALLOCATOR: MiMalloc = MiMalloc;
 
 /// At the end, log lines that still wait are waited for this long, but no longer than `END_PATIENCE` after a signal, or the
 /// least.
